@@ -1,0 +1,1 @@
+"""Local copies of remote files: state, manifest, sync, conflict rules, history."""

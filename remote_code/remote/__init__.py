@@ -1,0 +1,1 @@
+"""What a remote machine can do: the probe and the file operations."""

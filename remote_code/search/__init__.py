@@ -1,0 +1,1 @@
+"""glob and grep on the remote: build the command, parse the output."""

@@ -1,0 +1,1 @@
+"""How to reach a machine: target, options, host keys, authentication, connection; the only room with paramiko."""

@@ -1,0 +1,1 @@
+"""What happens to file contents: pure functions on bytes and text."""
