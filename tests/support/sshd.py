@@ -1,0 +1,187 @@
+"""A real OpenSSH server on 127.0.0.1 and a free port, with keys and configuration of its own.
+
+`with SSHServer(folder) as server:` starts it; `server.command()` is what REMOTE_SSH would hold. Extra lines of
+sshd_config and environment (PATH, for a host without ripgrep) are given to the constructor. The server is ended by
+its process id, with all sessions that it started.
+"""
+
+import os
+import pwd
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin") or "/usr/sbin/sshd"
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for_banner(port: int, *, process: subprocess.Popen[bytes], timeout_s: float = 10.0) -> None:
+    """Block until an SSH server on `port` has sent its identification string.
+
+    Raises:
+        RuntimeError: the server's process ended, or nothing answered in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {process.returncode}")
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as sock:
+                if sock.recv(4) == b"SSH-":
+                    return
+        except OSError:
+            time.sleep(0.02)  # A poll of the port: sshd tells nobody when it listens.
+    raise RuntimeError(f"no SSH server answered on port {port} within {timeout_s} s")
+
+
+def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "", comment: str = "test") -> Path:
+    """Make a key pair with ssh-keygen and return the private key's path."""
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", comment, "-f", str(path)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return path
+
+
+class SSHServer:
+    """One sshd for the account that runs the tests; logins by `client_key`, host key `host_key`.
+
+    After start: `port`, `user`, `known_hosts` (a file that knows the server), `log` (sshd's own words).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        config: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        host_key_kind: str = "ed25519",
+    ) -> None:
+        self.folder = folder
+        self.user = pwd.getpwuid(os.getuid()).pw_name
+        self.port = free_port()
+        self.host_key = folder / "host_key"
+        self.client_key = folder / "client_key"
+        self.known_hosts = folder / "known_hosts"
+        self.log = folder / "sshd.log"
+        self._config = list(config)
+        self._environment = dict(environment or {})
+        self._host_key_kind = host_key_kind
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; keys are made at the first start and kept."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.host_key.exists():
+            make_key(self.host_key, kind=self._host_key_kind)
+        if not self.client_key.exists():
+            make_key(self.client_key)
+        authorized = self.folder / "authorized_keys"
+        if not authorized.exists():
+            shutil.copy(self.folder / "client_key.pub", authorized)
+        public = (self.folder / "host_key.pub").read_text(encoding="utf-8").split()
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n", encoding="utf-8")
+        config_file = self.folder / "sshd_config"
+        config_file.write_text("\n".join(self._sshd_config(authorized)) + "\n", encoding="utf-8")
+        if os.getuid() == 0:
+            Path("/run/sshd").mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(
+            [SSHD, "-D", "-f", str(config_file), "-E", str(self.log)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for_banner(self.port, process=self._process)
+
+    def stop(self) -> None:
+        """End the server and every session of it."""
+        if self._process is None:
+            return
+        for pid in [*self._session_pids(), self._process.pid]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self._process.wait(5)
+        self._process = None
+
+    def drop_sessions(self) -> None:
+        """Kill the server's session processes, so that every connection breaks; the server itself stays."""
+        for pid in self._session_pids():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def command(self, *options: str, port: int | None = None) -> str:
+        """Return the ssh command line that logs in here, as REMOTE_SSH holds it. `port` names a proxy before it."""
+        words = ["ssh", "-F", "none", "-p", str(port or self.port), "-i", str(self.client_key)]
+        words += ["-o", "IdentitiesOnly=yes", "-o", f"UserKnownHostsFile={self.known_hosts}"]
+        words += ["-o", "GlobalKnownHostsFile=/dev/null"]
+        if port:
+            words += ["-o", f"HostKeyAlias=[127.0.0.1]:{self.port}"]
+        return shlex.join([*words, *options, f"{self.user}@127.0.0.1"])
+
+    def _session_pids(self) -> list[int]:
+        """Return the ids of the server's children and their children that belong to sshd."""
+        if self._process is None:
+            return []
+        table = subprocess.run(
+            ["ps", "-eo", "pid=,ppid=,comm="], check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+        rows = [line.split(None, 2) for line in table]
+        found = {self._process.pid}
+        grown = True
+        while grown:
+            more = {int(pid) for pid, ppid, name in rows if int(ppid) in found and name.startswith("sshd")}
+            grown = not more <= found
+            found |= more
+        return sorted(found - {self._process.pid})
+
+    def _sshd_config(self, authorized: Path) -> list[str]:
+        lines = [
+            f"Port {self.port}",
+            "ListenAddress 127.0.0.1",
+            f"HostKey {self.host_key}",
+            f"AuthorizedKeysFile {authorized}",
+            f"PidFile {self.folder / 'sshd.pid'}",
+        ]
+        # The first value wins in sshd_config: what a test asks for comes before our defaults.
+        lines += self._config
+        lines += [
+            "StrictModes no",
+            "UsePAM no",
+            "PasswordAuthentication no",
+            "KbdInteractiveAuthentication no",
+            "PermitRootLogin yes",
+            "PrintMotd no",
+            "LogLevel VERBOSE",
+            "MaxStartups 100:30:200",
+            "Subsystem sftp internal-sftp",
+        ]
+        lines += [f"SetEnv {name}={value}" for name, value in self._environment.items()]
+        return lines
