@@ -1,0 +1,218 @@
+"""One end of the wire: reads lines, runs handlers in threads, matches answers to requests of our own."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from pydantic import BaseModel, ValidationError
+
+from remote_code.errors import Cancelled, RemoteCodeError
+from remote_code.rpc.messages import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    MAX_LINE_BYTES,
+    METHOD_NOT_FOUND,
+    BadMessage,
+    JSONObject,
+    MessageId,
+    Notification,
+    RemoteError,
+    Request,
+    Response,
+    parse_line,
+    to_line,
+)
+
+log = logging.getLogger(__name__)
+
+N_PARALLEL_CALLS = 16
+"""How many long requests run at once; further ones wait their turn."""
+N_PARALLEL_QUESTIONS = 4
+"""Threads of their own for short requests, so that 16 long calls never delay them."""
+
+
+class Interrupt(Protocol):
+    """What may end the wait for an answer before it comes."""
+
+    def add_listener(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have `listener` called once when the wait must end; returns what removes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method that the other side may call.
+
+    Long ones share `N_PARALLEL_CALLS` threads, the others run beside them; `is_inline` ones run in the reader's
+    thread, in the order of the lines, and must not block.
+    """
+
+    params: type[BaseModel]
+    handler: Callable[[BaseModel], object]
+    is_long: bool = False
+    is_inline: bool = False
+
+
+class Peer:
+    """Serves methods over a pair of byte streams until the input ends, and calls the other side."""
+
+    def __init__(self, reader: BinaryIO, writer: BinaryIO, *, methods: Mapping[str, Method]) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._methods = methods
+        self._write_lock = threading.Lock()  # One line at a time on the wire; nothing else is done under it.
+        self._pending_lock = threading.Lock()  # Guards `_pending`, `_next_id` and `_is_ended`.
+        self._pending: dict[int, _Waiting] = {}
+        self._next_id = 1
+        self._is_ended = False
+        self._long = ThreadPoolExecutor(N_PARALLEL_CALLS, thread_name_prefix="call")
+        self._short = ThreadPoolExecutor(N_PARALLEL_QUESTIONS, thread_name_prefix="question")
+
+    def serve(self) -> None:
+        """Read and answer until the input ends; whatever a line holds, the next one is read.
+
+        Returns with handlers possibly still running; `close` waits for them.
+        """
+        while True:
+            try:
+                line = self._read_line()
+                if line is None:
+                    break
+                if line.strip():
+                    self._dispatch(line)
+            except BadMessage as exc:
+                self._send_error(exc.message_id, {"code": exc.code, "message": exc.message})
+        with self._pending_lock:
+            self._is_ended = True
+            waiting, self._pending = list(self._pending.values()), {}
+        for one in waiting:
+            one.finish()
+
+    def close(self) -> None:
+        """Drop what has not begun; what runs is expected to end by its own cancellation."""
+        self._long.shutdown(wait=False, cancel_futures=True)
+        self._short.shutdown(wait=False, cancel_futures=True)
+
+    def notify(self, method: str, params: JSONObject) -> None:
+        """Send a notification; a wire that is gone is not an error."""
+        self._send({"method": method, "params": params})
+
+    def call(self, method: str, params: JSONObject, *, interrupt: Interrupt) -> object:
+        """Send a request and return its result; waits for as long as a person may take.
+
+        Raises:
+            RemoteError: the other side answered with an error.
+            Cancelled: `interrupt` fired, or the input ended, before an answer came.
+        """
+        waiting = _Waiting()
+        with self._pending_lock:
+            if self._is_ended:
+                raise Cancelled(f"{method} cannot be asked: the client has gone")
+            message_id, self._next_id = self._next_id, self._next_id + 1
+            self._pending[message_id] = waiting
+        remove = interrupt.add_listener(waiting.finish)
+        try:
+            self._send({"id": message_id, "method": method, "params": params})
+            waiting.done.wait()
+        finally:
+            remove()
+            with self._pending_lock:
+                self._pending.pop(message_id, None)
+        if waiting.response is None:
+            raise Cancelled(f"{method} was not answered: the call was cancelled or the client has gone")
+        if waiting.response.error is not None:
+            raise waiting.response.error
+        return waiting.response.result
+
+    def _read_line(self) -> bytes | None:
+        """Return the next line, None at the end.
+
+        Raises:
+            BadMessage: the line was longer than `MAX_LINE_BYTES`; it has been skipped to its end.
+        """
+        line = self._reader.readline(MAX_LINE_BYTES + 1)
+        if not line:
+            return None
+        if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+            while (rest := self._reader.readline(1 << 20)) and not rest.endswith(b"\n"):
+                pass
+            raise BadMessage(INVALID_REQUEST, f"the line is longer than {MAX_LINE_BYTES} bytes")
+        return line
+
+    def _dispatch(self, line: bytes) -> None:
+        message = parse_line(line)
+        if isinstance(message, Response):
+            self._resolve(message)
+            return
+        message_id = message.message_id if isinstance(message, Request) else None
+        method = self._methods.get(message.method)
+        if method is None:
+            if isinstance(message, Request):
+                raise BadMessage(METHOD_NOT_FOUND, f"there is no method {message.method!r}", message_id)
+            return
+        if method.is_inline:
+            self._run(method, message)
+        else:
+            (self._long if method.is_long else self._short).submit(self._run, method, message)
+
+    def _run(self, method: Method, message: Request | Notification) -> None:
+        """Run one handler and answer; the dispatcher of style: every exception becomes an error object."""
+        try:
+            result = method.handler(method.params.model_validate(message.params))
+            answer: JSONObject = {"result": result}
+        except ValidationError as exc:
+            answer = {"error": {"code": INVALID_PARAMS, "message": f"{message.method}: {_problems(exc)}"}}
+        except RemoteCodeError as exc:
+            answer = {"error": exc.to_error_object()}
+        except Exception as exc:
+            # A defect of ours is answered, and the engine goes on.
+            log.exception("event=handler_failed method=%s", message.method)
+            text = f"{message.method} failed inside Remote Code: {type(exc).__name__}: {exc}; see the log"
+            answer = {"error": {"code": INTERNAL_ERROR, "message": text}}
+        if isinstance(message, Request):
+            self._send({"id": message.message_id, **answer})
+
+    def _resolve(self, response: Response) -> None:
+        with self._pending_lock:
+            # An unknown id is harmless: the call was cancelled meanwhile.
+            waiting = self._pending.get(response.message_id) if isinstance(response.message_id, int) else None
+        if waiting is not None:
+            waiting.finish(response)
+
+    def _send_error(self, message_id: MessageId, error: JSONObject) -> None:
+        self._send({"id": message_id, "error": error})
+
+    def _send(self, message: JSONObject) -> None:
+        line = to_line(message)
+        try:
+            with self._write_lock:
+                self._writer.write(line)
+                self._writer.flush()
+        except (OSError, ValueError):
+            # The reader sees the end of the client by its own end of file.
+            log.info("event=wire_gone")
+
+
+class _Waiting:
+    """The place where an answer to one request of ours arrives."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.response: Response | None = None
+
+    def finish(self, response: Response | None = None) -> None:
+        """Wake the waiter; the first call decides."""
+        if not self.done.is_set():
+            self.response = response
+            self.done.set()
+
+
+def _problems(exc: ValidationError) -> str:
+    """Return what is wrong with the params, a clause each."""
+    return "; ".join(f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in exc.errors())
+
+
+__all__ = ["Method", "Peer", "RemoteError"]

@@ -1,0 +1,75 @@
+"""The params of the engine's methods, as docs/protocol.md describes them. Unknown members are ignored."""
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+PROTOCOL_VERSION = 1
+
+
+class Params(BaseModel):
+    """Base of all params: camel case on the wire; members that a newer plugin adds are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class ClientInfo(Params):
+    """Who speaks to the engine."""
+
+    name: str
+    version: str
+
+
+class OutputLimits(Params):
+    """OpenCode's bounds for one result."""
+
+    max_lines: int = Field(default=2000, ge=1)
+    max_bytes: int = Field(default=51_200, ge=1)
+
+
+class InitializeParams(Params):
+    """Params of `initialize`."""
+
+    protocol_version: int
+    client: ClientInfo
+    directory: str
+    worktree: str
+    limits: OutputLimits = OutputLimits()
+
+
+class ToolCallParams(Params):
+    """Params of `tool/call`."""
+
+    call_id: str
+    name: str
+    args: dict[str, object]
+    session_id: str = ""
+    """Calls without one share one session."""
+    agent: str | None = None
+    directory: str | None = None
+
+
+class ToolCancelParams(Params):
+    """Params of `tool/cancel`."""
+
+    call_id: str
+
+
+class NoParams(Params):
+    """Params of methods that take none."""
+
+
+class MessageRewriteParams(Params):
+    """Params of `message/rewrite`."""
+
+    parts: list[dict[str, object]]
+    session_id: str
+    directory: str
+
+
+class SystemRewriteParams(Params):
+    """Params of `system/rewrite`."""
+
+    system: list[str]
+    session_id: str | None = None
+    directory: str
+    worktree: str
