@@ -1,0 +1,155 @@
+"""A real OpenCode for the tests and the demo: its own HOME and configuration, the scripted model as its provider."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.model import JSONObject
+
+VERSION = "1.18.33"
+"""The OpenCode that the tests and the demo work with."""
+
+PLAIN_MODEL = "scripted/agent-1"
+"""A model that is offered `edit` and `write`."""
+
+GPT_MODEL = "scripted/gpt-5-scripted"
+"""A model that is offered `apply_patch` instead, because of its id."""
+
+
+def binary_in(folder: Path) -> Path:
+    """Return where npm puts OpenCode's program when it is installed in `folder`."""
+    system = {"Linux": "linux", "Darwin": "darwin", "Windows": "windows"}[platform.system()]
+    machine = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
+    name = "opencode.exe" if system == "windows" else "opencode"
+    return folder / "node_modules" / f"opencode-{system}-{machine}" / "bin" / name
+
+
+def install(folder: Path, *, version: str = VERSION) -> Path:
+    """Install OpenCode from npm into `folder`, unless it is there, and return its program.
+
+    Raises:
+        subprocess.CalledProcessError: npm failed; its words are in `stderr`.
+    """
+    program = binary_in(folder)
+    if not program.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), f"opencode-ai@{version}"]
+        subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return program
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCode:
+    """One user's OpenCode: everything that it reads and writes lies in `folder`."""
+
+    program: Path
+    folder: Path
+    model_url: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables beside the ones that every OpenCode of the tests gets: REMOTE_SSH and the like."""
+    settings: JSONObject = field(default_factory=dict)
+    """Entries of opencode.json beside the provider: permissions, plugins."""
+
+    @property
+    def home(self) -> Path:
+        """The user's home directory."""
+        return self.folder / "home"
+
+    @property
+    def project(self) -> Path:
+        """The local directory that OpenCode is started in."""
+        return self.folder / "project"
+
+    @property
+    def config_dir(self) -> Path:
+        """Where opencode.json and tui.json stand."""
+        return self.home / ".config" / "opencode"
+
+    def prepare(self) -> None:
+        """Make the folders and write opencode.json."""
+        for folder in (self.home, self.project, self.config_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        config = {"$schema": "https://opencode.ai/config.json", **provider(self.model_url), **self.settings}
+        (self.config_dir / "opencode.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+    def variables(self) -> dict[str, str]:
+        """Return the whole environment of the process."""
+        path = os.environ["PATH"]
+        home = str(self.home)
+        base = {"PATH": path, "HOME": home, "USERPROFILE": home, "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+        kinds = {"CONFIG": ".config", "DATA": ".local/share", "STATE": ".local/state", "CACHE": ".cache"}
+        base |= {f"XDG_{kind}_HOME": str(self.home / where) for kind, where in kinds.items()}
+        base |= {"SHELL": shutil.which("bash") or "/bin/sh", "USER": os.environ.get("USER", "root")}
+        base |= dict.fromkeys(("OPENCODE_DISABLE_MODELS_FETCH", "OPENCODE_DISABLE_AUTOUPDATE"), "1")
+        return base | dict(self.environment)
+
+    def start(self, *arguments: str, directory: Path | None = None) -> subprocess.Popen[str]:
+        """Start OpenCode with `arguments`; the caller waits for it or ends it."""
+        return subprocess.Popen(
+            [str(self.program), *arguments],
+            cwd=directory or self.project,
+            env=self.variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+
+    def run(self, prompt: str, *arguments: str, model: str = PLAIN_MODEL, timeout_s: float = 60.0) -> "Run":
+        """Run one prompt to its end with `opencode run` and return what it printed, event by event."""
+        words = ["run", "--format", "json", "--model", model, *arguments, prompt]
+        with self.start(*words) as process:
+            try:
+                output, errors = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        events = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        return Run(process.returncode, events, errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What `opencode run --format json` printed."""
+
+    exit_status: int
+    events: Sequence[JSONObject]
+    errors: str
+
+    @property
+    def session_id(self) -> str:
+        """The session that was made or continued."""
+        return str(self.events[0]["sessionID"])
+
+    @property
+    def parts(self) -> list[JSONObject]:
+        """The message parts of all events, oldest first."""
+        return [event["part"] for event in self.events if isinstance(event.get("part"), dict)]  # type: ignore[misc]  # JSON
+
+    @property
+    def tool_states(self) -> list[tuple[str, JSONObject]]:
+        """Name and state of every tool call that ended."""
+        return [(str(p["tool"]), p["state"]) for p in self.parts if p["type"] == "tool"]  # type: ignore[misc]  # JSON
+
+    @property
+    def text(self) -> str:
+        """What the model said."""
+        return "\n".join(str(part["text"]) for part in self.parts if part["type"] == "text")
+
+
+def provider(model_url: str) -> JSONObject:
+    """Return the configuration entries that make the scripted model the only one."""
+    models = {name.split("/")[1]: {"name": name, "tool_call": True} for name in (PLAIN_MODEL, GPT_MODEL)}
+    scripted = {
+        "npm": "@ai-sdk/openai-compatible",
+        "name": "Scripted",
+        "options": {"baseURL": model_url, "apiKey": "none"},
+        "models": models,
+    }
+    return {"provider": {"scripted": scripted}, "model": PLAIN_MODEL, "small_model": PLAIN_MODEL}
