@@ -10,6 +10,7 @@ from remote_code.remote.files import Files
 from remote_code.remote.probe import Host
 from remote_code.shell.job import Cancel, Flights
 from remote_code.shell.pool import Shells
+from remote_code.tools.memory import Memory
 
 JSONObject = dict[str, object]
 
@@ -66,6 +67,8 @@ class Context:
     files: Files
     sync: SyncEngine
     limits: Limits
+    memory: Memory
+    """What outlives the call; one for all calls of an engine."""
     ask: Ask
     progress: Callable[[str | None, JSONObject], None]
     """Sends a title (or None) and metadata to the client while the tool runs."""
