@@ -1,0 +1,270 @@
+"""The engine: one target, its pools, files, mirror and tools, put together. The only file that sees every room.
+
+An `Engine` is usable at once. It connects in the background; calls wait for the connection, and answer with its error
+when it has failed. What a person set wrongly is an error of every call, never of the start.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from remote_code.config import Config
+from remote_code.errors import NoSuchFile, NotADirectory, RemoteCodeError
+from remote_code.mirror.naming import host_slug, root_slug
+from remote_code.mirror.sync import SyncEngine
+from remote_code.paths import Workspace
+from remote_code.remote.probe import Host, probe
+from remote_code.remote.scripts import library
+from remote_code.remote.shell_files import ShellFiles
+from remote_code.remote.state import Kind
+from remote_code.shell.channel import Link
+from remote_code.shell.job import Cancel, Flights
+from remote_code.shell.pool import LinkState, LinkStatus, PoolSettings, Shells
+from remote_code.ssh.options import Options, resolve
+from remote_code.ssh.target import parse_command
+from remote_code.tools.context import Ask, Context, JSONObject, Limits, ToolResult
+from remote_code.tools.registry import find, validate
+
+log = logging.getLogger(__name__)
+
+PROBE_S = 30.0
+"""How long a call waits for the first look at the remote, beyond the connect timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the badge shows; the shape of protocol.md's `status`."""
+
+    state: str
+    host: str
+    workdir: str | None
+    rtt_ms: float | None
+    error: RemoteCodeError | None
+    notice: str | None
+
+    def to_json(self) -> JSONObject:
+        """Return the members as the wire names them; `error` and `notice` only when there is one."""
+        shown: JSONObject = {"state": self.state, "host": self.host, "workdir": self.workdir, "rttMs": self.rtt_ms}
+        if self.error is not None:
+            shown["error"] = self.error.to_error_object()
+        if self.notice is not None:
+            shown["notice"] = self.notice
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The remote once it is known: what it is, and the rooms that work on it."""
+
+    host: Host
+    workspace: Workspace
+    files: ShellFiles
+    sync: SyncEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One tool call as a client makes it, with its ways back to that client."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, object]
+    session_id: str
+    ask: Ask
+    progress: Callable[[str | None, JSONObject], None]
+    cancel: Cancel
+
+
+class Engine:
+    """Everything for one target. All methods may be called from any thread; `close` once, at the end."""
+
+    def __init__(
+        self, environ: Mapping[str, str], *, home: Path, on_status: Callable[[Status], None] = lambda status: None
+    ) -> None:
+        self._home = home
+        self._on_status = on_status
+        self._site_lock = threading.Lock()  # One thread probes, the others wait for it; guards `_site`.
+        self._site: Site | None = None
+        self._error: RemoteCodeError | None = None
+        self._notice: str | None = None
+        self._link = LinkStatus(LinkState.CONNECTING, None, None)
+        self._options: Options | None = None
+        self._shells: Shells | None = None
+        self._limits = Limits()
+        try:
+            self._config = Config.from_environment(environ)
+            self._options = resolve(parse_command(self._config.remote_ssh))
+        except RemoteCodeError as exc:
+            self._error = exc
+            return
+        settings = PoolSettings(
+            self._config.pool_command_size, self._config.pool_file_size, self._config.pool_stagger_ms / 1000
+        )
+        self._shells = Shells(self._connect, settings=settings, library=library(), on_status=self._link_changed)
+
+    @property
+    def label(self) -> str:
+        """The target as the person typed it, for texts and the badge."""
+        if self._options is None:
+            return ""
+        return self._options.host
+
+    @property
+    def options(self) -> Options | None:
+        """The effective ssh options; None when the configuration is in error."""
+        return self._options
+
+    def start(self) -> None:
+        """Begin to connect in the background; the remote is looked at as soon as the link is up. Returns at once."""
+        if self._shells is not None:
+            self._shells.start()
+
+    def set_limits(self, limits: Limits) -> None:
+        """Take over the client's bounds for the text of results."""
+        self._limits = limits
+
+    def status(self) -> Status:
+        """Return what is known now, without any I/O."""
+        link, site = self._link, self._site
+        error = self._error or link.error
+        state = "failed" if self._error is not None else link.state.value
+        if site is not None:
+            workdir: str | None = site.workspace.root
+        else:
+            workdir = self._workdir_as_typed()
+        rtt_ms = None if link.rtt_s is None else round(link.rtt_s * 1000, 1)
+        return Status(state, self.label, workdir, rtt_ms, error, self._notice)
+
+    def site(self, cancel: Cancel) -> Site:
+        """Return the remote's rooms, waiting for the connection and the first look at it.
+
+        Raises:
+            ConfigError, ConnectionFailed: the target cannot be used; raised at once when it is known.
+            NoSuchFile, NotADirectory: the workspace is not there; looked for again at every call.
+            Cancelled: `cancel` came first.
+        """
+        if self._site is not None:
+            return self._site
+        if self._shells is None or self._options is None:
+            if self._error is None:
+                raise AssertionError("an engine without a target has an error")
+            raise self._error
+        self._shells.wait_until_ready(timeout_s=self._options.connect_timeout_s + PROBE_S, cancel=cancel)
+        # Held across the probe on purpose: the others need what it finds. Bounded by the probe's own deadline.
+        with self._site_lock:
+            if self._site is None:
+                try:
+                    self._site, self._error = self._look(self._shells, self._options), None
+                except (NoSuchFile, NotADirectory) as exc:
+                    self._error = exc
+                    raise
+                finally:
+                    self._on_status(self.status())
+            return self._site
+
+    def call(self, call: Call) -> ToolResult:
+        """Run one tool; the result carries what it cost in `metadata["remote"]`.
+
+        Raises:
+            RemoteCodeError: whatever the tool or the connection has to say, within the limits.
+        """
+        if self._error is not None and self._shells is None:
+            raise self._error
+        tool = find(call.name)
+        arguments = validate(tool, call.arguments)
+        site = self.site(call.cancel)
+        flights = Flights()
+        started = time.monotonic()
+        context = Context(
+            session_id=call.session_id,
+            call_id=call.call_id,
+            workspace=site.workspace,
+            host=site.host,
+            label=self.label,
+            shells=self._running_shells(),
+            files=site.files,
+            sync=site.sync,
+            limits=self._limits,
+            ask=call.ask,
+            progress=call.progress,
+            cancel=call.cancel,
+            flights=flights,
+        )
+        result = tool.run(arguments, context)
+        cost: JSONObject = {
+            "roundTrips": flights.count,
+            "tookMs": round((time.monotonic() - started) * 1000, 1),
+            "rttMs": self.status().rtt_ms,
+        }
+        return replace(result, metadata={**result.metadata, "remote": cost})
+
+    def close(self) -> None:
+        """End the connections, the commands that still run, and write the manifest."""
+        if self._shells is not None:
+            self._shells.close()
+        if self._site is not None:
+            self._site.sync.close()
+
+    def _connect(self) -> Link:
+        from remote_code.ssh.connection import Secrets, connect
+
+        if self._options is None:
+            raise AssertionError("only an engine with a target connects")
+        return connect(self._options, secrets=Secrets(self._config.password), on_notice=self._take_notice)
+
+    def _running_shells(self) -> Shells:
+        if self._shells is None:
+            raise AssertionError("an engine with a site has shells")
+        return self._shells
+
+    def _look(self, shells: Shells, options: Options) -> Site:
+        host = probe(shells, self._config.workdir, flights=Flights())
+        self._check_workdir(host)
+        workspace = Workspace(root=host.workdir, home=host.home)
+        files = ShellFiles(shells, host)
+        base = self._config.mirror or self._home / ".opencode" / "mirrors"
+        slug = host_slug(options.user, options.host_name, options.port, self._config.enter)
+        sync = SyncEngine(base / slug / root_slug(workspace.root), files=files, workspace=workspace)
+        return Site(host, workspace, files, sync)
+
+    def _check_workdir(self, host: Host) -> None:
+        if host.workdir_kind is Kind.DIRECTORY:
+            return
+        if host.workdir_kind in {Kind.ABSENT, Kind.ABSENT_DIRECTORY}:
+            raise NoSuchFile(
+                f'the workspace "{host.workdir}" (REMOTE_WORKDIR) does not exist on {self.label}; '
+                "`remote-code doctor --create-workdir` creates it",
+                path=host.workdir,
+            )
+        raise NotADirectory(
+            f'the workspace "{host.workdir}" (REMOTE_WORKDIR) on {self.label} is not a directory that this account '
+            "may enter; set REMOTE_WORKDIR to one",
+            path=host.workdir,
+        )
+
+    def _prepare(self) -> None:
+        """Look at the remote as soon as the link is up, so that the first call need not."""
+        try:
+            self.site(Cancel())
+        except RemoteCodeError as exc:
+            log.warning("event=prepare_failed error=%s", exc.message)
+
+    def _workdir_as_typed(self) -> str | None:
+        """Return REMOTE_WORKDIR when it names the workspace without asking the remote."""
+        typed = None if self._options is None else self._config.workdir
+        return typed if typed is not None and typed.startswith("/") else None
+
+    def _link_changed(self, link: LinkStatus) -> None:
+        self._link = link
+        self._on_status(self.status())
+        if link.state is LinkState.READY and self._site is None:
+            threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
+
+    def _take_notice(self, notice: str) -> None:
+        log.warning("event=notice text=%s", notice)
+        self._notice = notice
+        self._on_status(self.status())
+

@@ -1,0 +1,255 @@
+"""`remote-code serve`: the engine behind the wire of docs/protocol.md, from the first line to the end of input."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO, NoReturn
+
+from remote_code import __version__
+from remote_code.app import Call, Engine, Status
+from remote_code.config import SECRET_VARIABLES
+from remote_code.errors import InvalidArguments, PermissionRejected
+from remote_code.rpc.messages import RemoteError
+from remote_code.rpc.peer import Lane, Method, Peer, deferred, method
+from remote_code.rpc.protocol import (
+    PROTOCOL_VERSION,
+    InitializeParams,
+    MessageRewriteParams,
+    NoParams,
+    SystemRewriteParams,
+    ToolCallParams,
+    ToolCancelParams,
+)
+from remote_code.rpc.stdio import claim_stdio
+from remote_code.shell.job import Cancel
+from remote_code.tools.context import JSONObject, Limits
+from remote_code.tools.registry import schemas
+
+log = logging.getLogger(__name__)
+
+END_S = 2.5
+"""How long the end may take before the process goes without it."""
+PARENT_POLL_S = 1.0
+"""How often the parent's process id is looked at; the input's end usually tells first."""
+
+
+class Server:
+    """One engine and one client, joined by a wire. `run` returns when the client has gone."""
+
+    def __init__(self, reader: BinaryIO, writer: BinaryIO, *, environ: Mapping[str, str], home: Path) -> None:
+        self._is_initialized = False
+        self._calls = _Calls()
+        self._peer = Peer(reader, writer, methods=self._methods())
+        self._engine = Engine(environ, home=home, on_status=self._tell_status)
+
+    def run(self) -> None:
+        """Start to connect and answer until the input ends; calls under way are then cancelled."""
+        self._engine.start()
+        self._peer.serve()
+
+    def close(self) -> None:
+        """Cancel what runs, clean up on the remote, close the connections."""
+        self._calls.cancel_all()
+        self._engine.close()
+        self._peer.close()
+
+    def _methods(self) -> dict[str, Method]:
+        """Return the methods of the wire, each with the model of its params."""
+        return {
+            "initialize": method(InitializeParams, self._initialize),
+            "tool/call": deferred(ToolCallParams, self._begin_call, lane=Lane.LONG),
+            "tool/cancel": method(ToolCancelParams, self._cancel, lane=Lane.INLINE),
+            "status": method(NoParams, lambda params: self._engine.status().to_json(), lane=Lane.INLINE),
+            "environment": method(NoParams, lambda params: self._engine.environment(Cancel())),
+            "message/rewrite": method(MessageRewriteParams, self._rewrite_message),
+            "system/rewrite": method(SystemRewriteParams, self._rewrite_system),
+            "shutdown": method(NoParams, self._shutdown),
+        }
+
+    def _initialize(self, params: InitializeParams) -> JSONObject:
+        if params.protocol_version != PROTOCOL_VERSION:
+            raise InvalidArguments(
+                f"the plugin speaks version {params.protocol_version} of the protocol and this engine "
+                f"version {PROTOCOL_VERSION}; run `remote-code install` again and restart OpenCode",
+                tool="initialize",
+                problems=["protocolVersion"],
+            )
+        self._engine.set_limits(Limits(params.limits.max_lines, params.limits.max_bytes))
+        self._is_initialized = True
+        self._tell_status(self._engine.status())
+        options = self._engine.options
+        target: JSONObject | None = None
+        if options is not None:
+            target = {
+                "host": options.host_name,
+                "port": options.port,
+                "user": options.user,
+                "label": self._engine.label,
+            }
+        return {
+            "protocolVersion": PROTOCOL_VERSION,
+            "serverVersion": __version__,
+            "target": target,
+            "workdir": self._engine.status().workdir,
+            "tools": schemas(),
+        }
+
+    def _begin_call(self, params: ToolCallParams) -> Callable[[], JSONObject]:
+        """Note the call, so that it can be cancelled while it waits for its turn."""
+        cancel = self._calls.begin(params.call_id)
+        return lambda: self._call(params, cancel)
+
+    def _call(self, params: ToolCallParams, cancel: Cancel) -> JSONObject:
+        try:
+            result = self._engine.call(
+                Call(
+                    call_id=params.call_id,
+                    name=params.name,
+                    arguments=params.args,
+                    session_id=params.session_id,
+                    ask=_Question(self._peer, params.call_id, cancel),
+                    progress=lambda title, metadata: self._progress(params.call_id, title, metadata),
+                    cancel=cancel,
+                )
+            )
+        finally:
+            self._calls.end(params.call_id)
+        answer: JSONObject = {"title": result.title, "output": result.output, "metadata": result.metadata}
+        if result.attachments:
+            answer["attachments"] = result.attachments
+        return answer
+
+    def _progress(self, call_id: str, title: str | None, metadata: JSONObject) -> None:
+        params: JSONObject = {"callId": call_id, "metadata": metadata}
+        if title is not None:
+            params["title"] = title
+        self._peer.notify("tool/progress", params)
+
+    def _cancel(self, params: ToolCancelParams) -> None:
+        self._calls.cancel(params.call_id)
+
+    def _rewrite_message(self, params: MessageRewriteParams) -> JSONObject:
+        return {"parts": self._engine.rewrite_message(params.parts, session_id=params.session_id, cancel=Cancel())}
+
+    def _rewrite_system(self, params: SystemRewriteParams) -> JSONObject:
+        system = self._engine.rewrite_system(params.system, directory=params.directory, worktree=params.worktree)
+        return {"system": system}
+
+    def _shutdown(self, params: NoParams) -> JSONObject:
+        self._calls.cancel_all()
+        self._engine.close()
+        return {}
+
+    def _tell_status(self, status: Status) -> None:
+        if self._is_initialized:
+            self._peer.notify("status/changed", status.to_json())
+
+
+class _Question:
+    """Puts the permission questions of one call to the client (protocol.md, `permission/ask`)."""
+
+    def __init__(self, peer: Peer, call_id: str, cancel: Cancel) -> None:
+        self._peer = peer
+        self._call_id = call_id
+        self._cancel = cancel
+
+    def __call__(
+        self, permission: str, *, patterns: Sequence[str], always: Sequence[str], metadata: Mapping[str, object]
+    ) -> None:
+        params: JSONObject = {
+            "callId": self._call_id,
+            "permission": permission,
+            "patterns": list(patterns),
+            "always": list(always),
+            "metadata": dict(metadata),
+        }
+        try:
+            self._peer.call("permission/ask", params, interrupt=self._cancel)
+        except RemoteError as exc:
+            raise PermissionRejected(
+                exc.message or f"the permission {permission} was rejected",
+                permission=permission,
+                patterns=list(patterns),
+            ) from exc
+
+
+class _Calls:
+    """The calls under way, by the client's id, each with its way to be cancelled."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # Guards `_cancels`; no listener is called under it.
+        self._cancels: dict[str, Cancel] = {}
+
+    def begin(self, call_id: str) -> Cancel:
+        """Note a call that has arrived. One that reuses an id is cancelled together with the first."""
+        with self._lock:
+            return self._cancels.setdefault(call_id, Cancel())
+
+    def end(self, call_id: str) -> None:
+        """Forget a call."""
+        with self._lock:
+            self._cancels.pop(call_id, None)
+
+    def cancel(self, call_id: str) -> None:
+        """Cancel a call; an unknown id is harmless."""
+        with self._lock:
+            cancel = self._cancels.get(call_id)
+        if cancel is not None:
+            cancel.set()
+
+    def cancel_all(self) -> None:
+        """Cancel every call."""
+        with self._lock:
+            cancels = list(self._cancels.values())
+        for cancel in cancels:
+            cancel.set()
+
+
+def serve(environ: Mapping[str, str], *, home: Path) -> NoReturn:
+    """Serve on standard input and output, then end this process.
+
+    The end comes with the end of the input, SIGTERM, SIGINT or the parent's death, and takes `END_S` at most.
+    """
+    reader, writer = claim_stdio()
+    server = Server(reader, writer, environ=environ, home=home)
+    parent = os.getppid()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    threading.Thread(target=_watch_parent, args=(parent,), name="parent", daemon=True).start()
+    try:
+        server.run()
+    except _Interrupted:
+        log.info("event=ended_by_signal")
+    # A connection that hangs must not hold the process: the remote's own watchers clean up after a lost link.
+    threading.Timer(END_S, os._exit, args=(0,)).start()
+    server.close()
+    logging.shutdown()
+    os._exit(0)
+
+
+def take_secrets(environ: dict[str, str] | os._Environ[str]) -> dict[str, str]:
+    """Return a copy of the environment and take the passwords out of `environ`, so that no child inherits them."""
+    whole = dict(environ)
+    for name in SECRET_VARIABLES:
+        environ.pop(name, None)
+    return whole
+
+
+class _Interrupted(BaseException):
+    """Raised in the main thread by a signal, out of a blocking read."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise _Interrupted
+
+
+def _watch_parent(parent: int) -> None:
+    """End this process as SIGTERM does once its parent has gone without closing our input."""
+    gone = threading.Event()
+    while os.getppid() == parent:
+        gone.wait(PARENT_POLL_S)
+    os.kill(os.getpid(), signal.SIGTERM)
