@@ -5,7 +5,6 @@ Each command imports what it needs when it runs, so that `serve` answers its cli
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,10 +41,10 @@ def options(
 @app.command()
 def serve() -> None:
     """Serve an editor's plugin on standard input and output (JSON-RPC 2.0, one object a line)."""
+    from remote_code.process import take_environment
     from remote_code.serve import serve as run
-    from remote_code.serve import take_secrets
 
-    environ = take_secrets(os.environ)
+    environ = take_environment()
     configure_logging(environ)
     run(environ, home=Path.home())
 
@@ -108,9 +107,9 @@ def tools() -> None:
 def terminal_engine() -> "Engine":
     """Return an engine that connects now and may ask the person at this terminal."""
     from remote_code.app import Engine
-    from remote_code.serve import take_secrets
+    from remote_code.process import take_environment
 
-    environ = take_secrets(os.environ)
+    environ = take_environment()
     configure_logging(environ)
     engine = Engine(environ, home=Path.home(), prompt=prompt if sys.stdin.isatty() else None)
     engine.start()

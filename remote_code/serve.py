@@ -11,8 +11,9 @@ from typing import BinaryIO, NoReturn
 
 from remote_code import __version__
 from remote_code.app import Call, Engine, Status
-from remote_code.config import SECRET_VARIABLES
 from remote_code.errors import InvalidArguments, PermissionRejected
+from remote_code.exec_socket import ExecListener
+from remote_code.process import end_with_parent
 from remote_code.rpc.messages import RemoteError
 from remote_code.rpc.peer import Lane, Method, Peer, deferred, method
 from remote_code.rpc.protocol import (
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 
 END_S = 2.5
 """How long the end may take before the process goes without it."""
-PARENT_POLL_S = 1.0
-"""How often the parent's process id is looked at; the input's end usually tells first."""
 
 
 class Server:
@@ -42,6 +41,7 @@ class Server:
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO, *, environ: Mapping[str, str], home: Path) -> None:
         self._is_initialized = False
+        self._exec: ExecListener | None = None
         self._calls = _Calls()
         self._peer = Peer(reader, writer, methods=self._methods())
         self._engine = Engine(environ, home=home, on_status=self._tell_status)
@@ -53,6 +53,8 @@ class Server:
 
     def close(self) -> None:
         """Cancel what runs, clean up on the remote, close the connections."""
+        if self._exec is not None:
+            self._exec.close()
         self._calls.cancel_all()
         self._engine.close()
         self._peer.close()
@@ -79,6 +81,8 @@ class Server:
                 problems=["protocolVersion"],
             )
         self._engine.set_limits(Limits(params.limits.max_lines, params.limits.max_bytes))
+        if params.exec_socket is not None:
+            self._listen(Path(params.exec_socket))
         self._is_initialized = True
         self._tell_status(self._engine.status())
         options = self._engine.options
@@ -97,6 +101,16 @@ class Server:
             "workdir": self._engine.status().workdir,
             "tools": schemas(),
         }
+
+    def _listen(self, path: Path) -> None:
+        """Serve `remote-code exec` at `path`; where that cannot be, exec makes connections of its own."""
+        try:
+            listener = ExecListener(path, self._engine)
+            listener.start()
+        except OSError as exc:
+            log.warning("event=exec_socket_failed path=%s error=%s", path, exc)
+            return
+        self._exec = listener
 
     def _begin_call(self, params: ToolCallParams) -> Callable[[], JSONObject]:
         """Note the call, so that it can be cancelled while it waits for its turn."""
@@ -216,10 +230,9 @@ def serve(environ: Mapping[str, str], *, home: Path) -> NoReturn:
     """
     reader, writer = claim_stdio()
     server = Server(reader, writer, environ=environ, home=home)
-    parent = os.getppid()
+    end_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
-    threading.Thread(target=_watch_parent, args=(parent,), name="parent", daemon=True).start()
     try:
         server.run()
     except _Interrupted:
@@ -231,25 +244,9 @@ def serve(environ: Mapping[str, str], *, home: Path) -> NoReturn:
     os._exit(0)
 
 
-def take_secrets(environ: dict[str, str] | os._Environ[str]) -> dict[str, str]:
-    """Return a copy of the environment and take the passwords out of `environ`, so that no child inherits them."""
-    whole = dict(environ)
-    for name in SECRET_VARIABLES:
-        environ.pop(name, None)
-    return whole
-
-
 class _Interrupted(BaseException):
     """Raised in the main thread by a signal, out of a blocking read."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise _Interrupted
-
-
-def _watch_parent(parent: int) -> None:
-    """End this process as SIGTERM does once its parent has gone without closing our input."""
-    gone = threading.Event()
-    while os.getppid() == parent:
-        gone.wait(PARENT_POLL_S)
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,11 +1,12 @@
 """One end of the wire: reads lines, runs handlers in threads, matches answers to requests of our own."""
 
+import enum
 import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -29,6 +30,10 @@ from remote_code.rpc.messages import (
 
 log = logging.getLogger(__name__)
 
+Params = TypeVar("Params", bound=BaseModel)
+Result = TypeVar("Result")
+Call = Request | Notification
+
 N_PARALLEL_CALLS = 16
 """How many long requests run at once; further ones wait their turn."""
 N_PARALLEL_QUESTIONS = 4
@@ -42,18 +47,34 @@ class Interrupt(Protocol):
         """Have `listener` called once when the wait must end; returns what removes it."""
 
 
+class Lane(enum.Enum):
+    """Where a method runs."""
+
+    INLINE = "inline"
+    """In the reader's thread, in the order of the lines; must not block."""
+    SHORT = "short"
+    """In a few threads of their own, so that long calls never delay it."""
+    LONG = "long"
+    """In one of `N_PARALLEL_CALLS` threads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method that the other side may call.
+    """One method that the other side may call; made by `method` or `deferred`."""
 
-    Long ones share `N_PARALLEL_CALLS` threads, the others run beside them; `is_inline` ones run in the reader's
-    thread, in the order of the lines, and must not block.
-    """
+    begin: Callable[[JSONObject], Callable[[], object]]
+    """Called with the raw params in the reader's thread; returns the work, which runs in `lane`."""
+    lane: Lane
 
-    params: type[BaseModel]
-    handler: Callable[[BaseModel], object]
-    is_long: bool = False
-    is_inline: bool = False
+
+def method(params: type[Params], handler: Callable[[Params], object], *, lane: Lane = Lane.SHORT) -> Method:
+    """Return a method whose params are validated by the model `params` before `handler` gets them."""
+    return deferred(params, lambda valid: lambda: handler(valid), lane=lane)
+
+
+def deferred(params: type[Params], begin: Callable[[Params], Callable[[], object]], *, lane: Lane) -> Method:
+    """Return a method that notes its arrival in `begin`, in the order of the lines, and returns its work."""
+    return Method(lambda raw: begin(params.model_validate(raw)), lane)
 
 
 class Peer:
@@ -153,27 +174,36 @@ class Peer:
             if isinstance(message, Request):
                 raise BadMessage(METHOD_NOT_FOUND, f"there is no method {message.method!r}", message_id)
             return
-        if method.is_inline:
-            self._run(method, message)
+        work = self._guarded(message, lambda: method.begin(message.params))
+        if work is None:
+            return
+        if method.lane is Lane.INLINE:
+            self._finish(message, work)
         else:
-            (self._long if method.is_long else self._short).submit(self._run, method, message)
+            (self._long if method.lane is Lane.LONG else self._short).submit(self._finish, message, work)
 
-    def _run(self, method: Method, message: Request | Notification) -> None:
-        """Run one handler and answer; the dispatcher of style: every exception becomes an error object."""
+    def _finish(self, message: Call, work: Callable[[], object]) -> None:
+        """Do the work of one call and answer it; a None from `work` is a result like any other."""
+        done = self._guarded(message, lambda: (work(),))
+        if done is not None and isinstance(message, Request):
+            self._send({"id": message.message_id, "result": done[0]})
+
+    def _guarded(self, message: Call, step: Callable[[], Result]) -> Result | None:
+        """Return what `step` returns; on an exception answer with an error object and return None."""
         try:
-            result = method.handler(method.params.model_validate(message.params))
-            answer: JSONObject = {"result": result}
+            return step()
         except ValidationError as exc:
-            answer = {"error": {"code": INVALID_PARAMS, "message": f"{message.method}: {_problems(exc)}"}}
+            error: JSONObject = {"code": INVALID_PARAMS, "message": f"{message.method}: {_problems(exc)}"}
         except RemoteCodeError as exc:
-            answer = {"error": exc.to_error_object()}
+            error = exc.to_error_object()
         except Exception as exc:
             # A defect of ours is answered, and the engine goes on.
             log.exception("event=handler_failed method=%s", message.method)
             text = f"{message.method} failed inside Remote Code: {type(exc).__name__}: {exc}; see the log"
-            answer = {"error": {"code": INTERNAL_ERROR, "message": text}}
+            error = {"code": INTERNAL_ERROR, "message": text}
         if isinstance(message, Request):
-            self._send({"id": message.message_id, **answer})
+            self._send_error(message.message_id, error)
+        return None
 
     def _resolve(self, response: Response) -> None:
         with self._pending_lock:
@@ -215,4 +245,4 @@ def _problems(exc: ValidationError) -> str:
     return "; ".join(f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in exc.errors())
 
 
-__all__ = ["Method", "Peer", "RemoteError"]
+__all__ = ["Lane", "Method", "Peer", "RemoteError", "deferred", "method"]

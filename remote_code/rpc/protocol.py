@@ -34,6 +34,8 @@ class InitializeParams(Params):
     directory: str
     worktree: str
     limits: OutputLimits = OutputLimits()
+    exec_socket: str | None = None
+    """Where the engine shall listen for `remote-code exec`; None for nowhere."""
 
 
 class ToolCallParams(Params):
@@ -73,3 +75,27 @@ class SystemRewriteParams(Params):
     session_id: str | None = None
     directory: str
     worktree: str
+
+
+class ExecParams(Params):
+    """Params of `exec`, the one method of the engine's socket."""
+
+    command: str
+    session_id: str | None = None
+    timeout_s: float | None = Field(default=None, gt=0)
+    """None: the person ends it."""
+
+
+class ExecOutputParams(Params):
+    """Params of `exec/output`: bytes of the command, as they come."""
+
+    stream: str
+    data: str
+    """In base64."""
+
+
+class ExecResult(Params):
+    """Result of `exec`."""
+
+    exit_status: int | None
+    signal: str | None
