@@ -25,6 +25,8 @@ class Command:
     workdir: str
     """Absolute remote directory."""
     timeout_s: float
+    keep_bytes: int = 64 << 20
+    """How much of each stream the result keeps: the first and the last half of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,10 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a job ended. With outcome DONE exactly one of `exit_status` and `signal` is set, except on a server that
-    closed the channel in order and reported neither.
+    """How a job ended.
+
+    With outcome DONE exactly one of `exit_status` and `signal` is set, except on a server that closed the channel in
+    order and reported neither.
     """
 
     outcome: Outcome
@@ -58,6 +62,10 @@ class Result:
     is_cancelled: bool = False
     holds_output: bool = False
     """Whether background children still held the output when the call was ended after its drain."""
+    dropped_bytes: int = 0
+    """Bytes of standard output that were not kept; they are missing behind the first `Command.keep_bytes // 2`."""
+    dropped_stderr_bytes: int = 0
+    """The same of standard error."""
 
 
 OnOutput = Callable[[str, bytes], None]

@@ -1,0 +1,81 @@
+"""The bytes of a job as a worker shell reads them; pure functions. The texts that read them stand in `scripts/`."""
+
+import math
+from dataclasses import dataclass
+
+from remote_code.errors import InvalidArguments
+from remote_code.quoting import quote
+from remote_code.shell.boot import new_token
+from remote_code.shell.job import Command, Script
+
+WATCHER_GRACE_S = 15
+"""The watcher's deadline is so much later than ours: it decides only when the link has died without a sign."""
+QUOTED_COMMAND_BYTES = 2_000
+"""Up to here a command stands quoted in its job; a shell reads that byte by byte, one system call each."""
+ARGUMENT_BYTES = 131_000
+"""What one argument of a program can hold (Linux: 131,071 bytes); longer commands reach bash through a descriptor."""
+BLOCK_BYTES = 4_000
+"""Scripts above this size are sent as a counted block instead of lines."""
+
+_FROM_DESCRIPTOR = '_rc_c=$(cat <&4); exec 4<&-; eval "unset _rc_c; $_rc_c"'
+
+
+@dataclass(frozen=True, slots=True)
+class JobText:
+    """What is sent for one job."""
+
+    lines: bytes
+    """The script up to and with its token line; only when all of it has come does the job run."""
+    payload: bytes
+    """What the script reads after that."""
+
+
+def command_job(command: Command, token: str) -> JobText:
+    """Return the job of a user's command for a standby shell; cut anywhere, the command is not run.
+
+    Raises:
+        InvalidArguments: the command holds a NUL.
+    """
+    if "\0" in command.text:
+        position = command.text.index("\0")
+        raise InvalidArguments(
+            f"the command holds a NUL character at position {position}, which no command can hold; remove it",
+            tool="bash",
+            problems=[f"command: NUL at position {position}"],
+        )
+    text = _encode(command.text)
+    run = f"_rc_u {math.ceil(command.timeout_s) + WATCHER_GRACE_S}\n"
+    payload = text + token.encode()
+    if len(text) <= QUOTED_COMMAND_BYTES:
+        take, payload = f"_rc_c={quote(command.text)}\n", b""
+    elif len(text) <= ARGUMENT_BYTES:
+        take = f"_rc_r {len(payload)}\n"
+    else:
+        # A here-document is the one descriptor that a POSIX shell fills from a variable without a file of ours or a
+        # child that the command could see. The command is evaluated whole from it, as `bash -c` would.
+        mark = new_token()
+        take = f"_rc_r {len(payload)}\nexec 4<<{mark}\n$_rc_c\n{mark}\n_rc_c={quote(_FROM_DESCRIPTOR)}\n"
+    return JobText(_encode(f"_rc_d {quote(command.workdir)}\n{take}{run}{token}\n"), payload)
+
+
+def script_job(script: Script, token: str, end: str) -> JobText:
+    """Return the job of one of our own scripts for a resident shell, whose answer is framed by `end`."""
+    text = _encode(script.text)
+    if len(text) <= BLOCK_BYTES:
+        return JobText(_ended(text) + f"{token} {end}\n".encode(), script.payload)
+    block = text + token.encode()
+    return JobText(f"_rc_b {len(block)}\n{token} {end}\n".encode(), block + script.payload)
+
+
+def library_job(text: str, token: str) -> JobText:
+    """Return the job that loads `text` into a resident shell itself; it has no answer."""
+    block = _encode(text) + token.encode()
+    return JobText(f"_rc_b {len(block)}\n{token}\n".encode(), block)
+
+
+def _ended(text: bytes) -> bytes:
+    return text if text.endswith(b"\n") or not text else text + b"\n"
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
