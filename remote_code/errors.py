@@ -145,12 +145,20 @@ class MirrorUnusable(RemoteCodeError):
     """The local mirror cannot be read or written. Facts: `path`."""
 
 
+class NotInHistory(RemoteCodeError):
+    """The history holds no such entry, or its contents no longer. Facts: `entry`, `path`."""
+
+
 class ToolError(RemoteCodeError):
     """A tool could not do what it was asked."""
 
 
 class NoChange(ToolError):
     """An edit whose old and new text are equal."""
+
+
+class OldStringEmpty(ToolError):
+    """`oldString` is empty though the file exists."""
 
 
 class EditNotFound(ToolError):

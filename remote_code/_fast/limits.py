@@ -1,0 +1,4 @@
+"""Bounds that the compiled matcher and its twin share."""
+
+MAX_FUZZY_LINES = 4_000_000
+"""A file with this many newlines is searched for the exact text only: the fuzzy replacers index every line."""
