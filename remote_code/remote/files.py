@@ -26,9 +26,7 @@ class Files(Protocol):
         Contents and state belong together: a file that was rewritten meanwhile is asked for again.
         """
 
-    def replace(
-        self, changes: Sequence[Change], *, roots: Sequence[RemotePath], flights: Flights
-    ) -> list[Changed]:
+    def replace(self, changes: Sequence[Change], *, roots: Sequence[RemotePath], flights: Flights) -> list[Changed]:
         """Write, create and remove files, all of them checked against `expected` before the first is changed.
 
         A reader sees the old bytes or the new ones of each file. Parent directories of new files are made.

@@ -31,6 +31,10 @@ class Present:
     gid: int
     inode: int
     mtime_ns: int
+    is_settled: bool = False
+    """Whether an equal stamp alone proves equal contents: the last change was well before this was observed, so the
+    clock has ticked since. False is always safe; it costs a digest on the remote.
+    """
 
 
 FileState = Absent | Present
@@ -71,7 +75,7 @@ class Observation:
     real_path: RemotePath
     """All links followed; for an absent file where a write would create it."""
     state: FileState | None
-    """None for anything but a file or an absent name."""
+    """None for anything but a file or an absent name. As observed now: it may be settled where the held one was not."""
     contents: bytes | None
     """The bytes, when they were asked for and differ from what is held; None when equal to what is held
     (`is_as_held`), too large, unreadable, or not a file.

@@ -1,0 +1,114 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# The staging place, for what cannot lie beside the file, and the locks that keep two engines apart.
+
+RC_STAGE=
+
+# rc_stage: make sure that the staging place exists, and set RC_STAGE to it. It is ours alone: 0700, no link, our uid.
+rc_stage() {
+  for stage_path in "/tmp/.remote-code-$RC_UID" "$HOME/.remote-code-$RC_UID"; do
+    (umask 077; mkdir -- "$stage_path") 2>/dev/null
+    stage_state=$(rc_stat "$stage_path")
+    case $stage_state in 41[cC]0\ *) ;; *) continue ;; esac
+    stage_state=${stage_state#* * * }
+    [ "${stage_state%% *}" = "$RC_UID" ] || continue
+    [ -w "$stage_path" ] || continue
+    RC_STAGE=$stage_path
+    return 0
+  done
+  RC_STAGE=
+  return 1
+}
+
+# rc_unstage: remove the staging place unless something of another job lies in it.
+rc_unstage() {
+  [ -z "$RC_STAGE" ] || rmdir -- "$RC_STAGE" 2>/dev/null
+  RC_STAGE=
+}
+
+# rc_lock INDEX...: lock the real directories RC_dirINDEX for this job, in this order; RC_LOCKED says how it went:
+#   flock all, some (more than five), none (a directory cannot be opened), file (one lock file for all), busy
+# POSIX promises the descriptors 3 to 9 only: 3 to 7 hold locks, 8 the file being replaced, 9 the payload.
+rc_lock() {
+  [ -n "$RC_FLOCK" ] || {
+    rc_lock_file
+    return
+  }
+  RC_LOCKED=flock
+  lock_n=0
+  for lock_i do
+    eval "lock_dir=\${RC_dir$lock_i:-/}"
+    # Locked twice, a directory would wait for itself.
+    rc_is_locked "$lock_dir" && continue
+    [ "$lock_n" -lt 5 ] || {
+      RC_LOCKED=some
+      return 0
+    }
+    lock_fd=$((lock_n + 3))
+    lock_n=$((lock_n + 1))
+    eval "lock_held$lock_n=\$lock_dir"
+    # A failed exec would end dash and ash: hence "command", and braces, or the 2> would stay.
+    if { eval "command exec $lock_fd<\"\$lock_dir\""; } 2>/dev/null; then
+      flock -w 10 "$lock_fd" 2>/dev/null && continue
+      [ $? -ne 1 ] || {
+        RC_LOCKED=busy
+        return 1
+      }
+    fi
+    RC_LOCKED=none
+  done
+}
+
+rc_is_locked() {
+  locked_i=0
+  while [ "$locked_i" -lt "$lock_n" ]; do
+    locked_i=$((locked_i + 1))
+    eval "locked_dir=\$lock_held$locked_i"
+    [ "$locked_dir" != "$1" ] || return 0
+  done
+  return 1
+}
+
+# Without flock: one lock file for all engines of this account on this machine, taken over when its owner is dead.
+rc_lock_file() {
+  [ -n "$RC_STAGE" ] || rc_stage || {
+    RC_LOCKED=none
+    return 0
+  }
+  file_path=$RC_STAGE/lock file_tries=0
+  while :; do
+    set -C
+    if { echo "$$" >"$file_path"; } 2>/dev/null; then
+      set +C
+      RC_LOCKED="file"
+      return 0
+    fi
+    set +C
+    file_owner=
+    { read -r file_owner <"$file_path"; } 2>/dev/null
+    file_tries=$((file_tries + 1))
+    [ -d "$RC_STAGE" ] || rc_stage || {
+      RC_LOCKED=none
+      return 0
+    }
+    if { [ -n "$file_owner" ] && ! kill -0 "$file_owner" 2>/dev/null; } || [ "$file_tries$file_owner" = 100 ]; then
+      # Moved away first and looked at again: another worker may have taken it over meanwhile.
+      if mv -f -- "$file_path" "$file_path.$$" 2>/dev/null; then
+        file_moved=
+        read -r file_moved <"$file_path.$$"
+        [ "$file_moved" = "$file_owner" ] || ln -- "$file_path.$$" "$file_path" 2>/dev/null
+        rm -f -- "$file_path.$$"
+      fi
+      continue
+    fi
+    [ "$file_tries" -lt 500 ] || {
+      RC_LOCKED=busy
+      return 1
+    }
+    sleep 0.02 2>/dev/null || sleep 1
+  done
+}
+
+rc_unlock() {
+  [ "$RC_LOCKED" != file ] || rm -f -- "$RC_STAGE/lock"
+  exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&-
+}
