@@ -30,8 +30,8 @@ class JobText:
     """What the script reads after that."""
 
 
-def command_job(command: Command, token: str) -> JobText:
-    """Return the job of a user's command for a standby shell; cut anywhere, the command is not run.
+def check_command(command: Command) -> None:
+    """Refuse a command that no shell can be given.
 
     Raises:
         InvalidArguments: the command holds a NUL.
@@ -43,6 +43,10 @@ def command_job(command: Command, token: str) -> JobText:
             tool="bash",
             problems=[f"command: NUL at position {position}"],
         )
+
+
+def command_job(command: Command, token: str) -> JobText:
+    """Return the job of a user's command for a standby shell; cut anywhere, the command is not run."""
     text = _encode(command.text)
     run = f"_rc_u {math.ceil(command.timeout_s) + WATCHER_GRACE_S}\n"
     payload = text + token.encode()

@@ -86,7 +86,6 @@ class StandbyShell(_Shell):
 
         Raises:
             ConnectionLost: outcome "not_started"; nothing ran.
-            InvalidArguments: the command cannot be sent.
             NoSuchFile, NotADirectory, PermissionDenied: `command.workdir` is not a directory to work in; nothing ran.
         """
         job = command_job(command, self.token)

@@ -115,6 +115,10 @@ class ProcessChannel:
     def _wait(self) -> None:
         self._process.wait()
         self.wake.set()
+        for thread in self._readers:
+            thread.join()
+        self.is_closed = True
+        self.wake.set()
 
 
 class ProcessLink:
