@@ -397,7 +397,7 @@ def read_made_dirs(data: bytes) -> tuple[str, RemotePath]:
 
 
 def read_moved(data: bytes) -> tuple[str, int, RemotePath | None, str | None]:
-    """Return what `rc_move` said: reason, which of its two paths it is about (0: none), the new real path, its stamp."""
+    """Return what `rc_move` said: reason, which path it is about (0: none), the new real path, its stamp."""
     answer = _Answer(data, "move")
     words = answer.line().split(" ", 3)
     if len(words) != 4 or words[0] not in _REASONS | {"directory"}:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from remote_code.paths import RemotePath, resolve
+from remote_code.paths import RemotePath, decode_path, encode_path, resolve
 from remote_code.quoting import quote
 from remote_code.remote.parse import read_probe, read_resolved
 from remote_code.remote.runner import Runner, run
@@ -47,8 +47,8 @@ class Host:
     """Version of `rg`; None where it is missing."""
     git: str | None
     """Version text of `git`; None where it is missing."""
-    is_git_repo: bool
-    """Whether the workdir lies in a git repository."""
+    repository: RemotePath | None
+    """The root of the git repository that the workdir lies in."""
     branch: str | None
     """The branch that is checked out; None outside of a repository and for a detached HEAD."""
     is_case_sensitive: bool
@@ -62,6 +62,11 @@ class Host:
     """The remote's clock, in Unix seconds, at a moment before `probed_at_s`."""
     probed_at_s: float
     """Our monotonic clock when the answer had come."""
+
+    @property
+    def is_git_repo(self) -> bool:
+        """Whether the workdir lies in a git repository."""
+        return self.repository is not None
 
     @property
     def has_digests(self) -> bool:
@@ -121,7 +126,7 @@ def probe(shells: Runner, workdir: str | None, *, flights: Flights) -> Host:
         variants=dict(word.partition(":")[::2] for word in facts.get("variants", "").split()),
         ripgrep=_version(facts.get("rg")),
         git=facts["git"].removeprefix("git version ") if facts.get("git") else None,
-        is_git_repo="repository" in facts,
+        repository=_repository(real, facts.get("repository", "")),
         branch=facts.get("branch"),
         is_case_sensitive="caseless" not in facts,
         free_bytes=int(free) * 1024 if free.isascii() and free.isdecimal() else None,
@@ -135,6 +140,13 @@ def probe(shells: Runner, workdir: str | None, *, flights: Flights) -> Host:
 def _resolve(shells: Runner, path: RemotePath, *, flights: Flights) -> tuple[Kind, RemotePath]:
     script = Script(f"rc_resolve {quote(path)}\n", is_repeatable=True)
     return read_resolved(run(shells, script, flights=flights), count=1)[0]
+
+
+def _repository(workdir_real: RemotePath, length: str) -> RemotePath | None:
+    """Return the part of the real workdir, of so many bytes, that names its repository."""
+    if not (length.isascii() and length.isdecimal()):
+        return None
+    return decode_path(encode_path(workdir_real)[: int(length)] or b"/")
 
 
 def _clock(text: str) -> float:

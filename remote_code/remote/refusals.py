@@ -21,7 +21,7 @@ _CHANGED = {
 _DENIED = {
     "readonly": 'cannot {action} "{path}": the file has no write permission; chmod u+w would give it',
     "denied": 'cannot {action} "{path}": the remote account may not change this directory or file',
-    "mkdir": 'cannot create "{path}": its parent directory cannot be made; see who may write above it',
+    "mkdir": 'cannot create "{path}": its directory cannot be made there: no permission, or a file has its name',
 }
 _FAILED = {
     "busy": 'cannot {action} "{path}": other engines kept its directory locked for 10 s; try again',

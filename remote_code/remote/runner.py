@@ -39,7 +39,7 @@ def run(runner: Runner, script: Script, *, flights: Flights) -> bytes:
     if result.exit_status not in (0, PAYLOAD_STATUS):
         said = result.stderr[-300:].decode("utf-8", "replace").strip()
         raise RemoteOperationFailed(
-            f"the remote shell could not run a file operation: exit status {result.exit_status}, {said or 'no message'}",
+            f"the remote shell could not run a script: exit status {result.exit_status}, {said or 'no message'}",
             reason="shell",
         )
     return result.stdout

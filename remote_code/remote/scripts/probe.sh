@@ -91,7 +91,8 @@ rc_probe_git() {
     case $probe_dir in '' | /) return ;; esac
     probe_dir=${probe_dir%/*}
   done
-  printf 'repository=1\n'
+  # How much of the real workdir names the repository's own directory.
+  printf 'repository=%s\n' "${#probe_dir}"
   probe_git=${probe_dir%/}/.git
   if [ -f "$probe_git" ]; then
     # A worktree or a submodule: the file names the directory.
