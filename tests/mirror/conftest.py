@@ -1,0 +1,92 @@
+"""A small remote on the local disk and mirrors of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from remote_code.mirror.local import MirrorLimits
+from remote_code.mirror.sync import Pulled, SyncEngine
+from remote_code.paths import RemotePath, Workspace
+from remote_code.remote.files import ANYWHERE
+from remote_code.remote.state import Change, Changed, FileState
+from remote_code.shell.job import Flights
+from tests.support.local_files import LocalFiles
+
+
+@dataclass
+class Site:
+    """One engine on one remote, with what its tests say often in short."""
+
+    sync: SyncEngine
+    files: LocalFiles
+    root: Path
+    """The workspace on the remote."""
+    flights: Flights
+
+    def path(self, name: str) -> RemotePath:
+        return RemotePath(str(self.root / name))
+
+    def write(self, name: str, contents: bytes) -> RemotePath:
+        """Write a file on the remote, as somebody else would."""
+        target = self.root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(contents)
+        return RemotePath(str(target))
+
+    def read(self, name: str) -> bytes:
+        return (self.root / name).read_bytes()
+
+    def pull(self, path: RemotePath, session: str | None = "one") -> Pulled:
+        return self.sync.pull([path], session_id=session, roots=ANYWHERE, flights=self.flights)[0]
+
+    def push(
+        self,
+        path: RemotePath,
+        contents: bytes | None,
+        *,
+        expected: FileState | None,
+        session: str = "one",
+        call: str = "call",
+    ) -> Changed:
+        assert expected is not None
+        change = Change(path, expected=expected, contents=contents)
+        pushed = self.sync.push([change], session_id=session, call_id=call, roots=ANYWHERE, flights=self.flights)
+        return pushed[0]
+
+    def local(self, path: RemotePath) -> Path:
+        return self.sync.mapper.to_local(path)
+
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Iterator[MakeSite]:
+    """Makes engines; all on one remote and one mirror unless `mirror` names another one."""
+    made: list[Site] = []
+    notices: list[str] = []
+
+    def make(*, mirror: str = "mirror", limits: MirrorLimits | None = None) -> Site:
+        root = tmp_path / "remote"
+        root.mkdir(exist_ok=True)
+        files = LocalFiles()
+        sync = SyncEngine(
+            tmp_path / mirror,
+            files=files,
+            workspace=Workspace(root=RemotePath(str(root)), home=RemotePath(str(tmp_path))),
+            limits=limits,
+            on_notice=notices.append,
+        )
+        made.append(Site(sync, files, root, Flights()))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.sync.close()
+
+
+@pytest.fixture
+def site(make_site: MakeSite) -> Site:
+    return make_site()
