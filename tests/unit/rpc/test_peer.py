@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from remote_code.errors import Cancelled, NoSuchFile
 from remote_code.rpc.messages import MAX_LINE_BYTES, BadMessage, Request, parse_line, to_line
-from remote_code.rpc.peer import Method, Peer, RemoteError
+from remote_code.rpc.peer import Lane, Method, Peer, RemoteError, deferred, method
 from remote_code.shell.job import Cancel
 
 JSON = dict[str, object]
@@ -60,7 +60,7 @@ class Client:
 
 @contextmanager
 def serving(**methods: Callable[[Echo], object]) -> Iterator[Client]:
-    client = Client({name: Method(Echo, handler) for name, handler in methods.items()})  # type: ignore[arg-type]  # The handler gets the model that is named beside it.
+    client = Client({name: method(Echo, handler) for name, handler in methods.items()})
     try:
         yield client
     finally:
@@ -199,8 +199,8 @@ def test_long_calls_do_not_hold_up_short_ones() -> None:
     release = threading.Event()
     client = Client(
         {
-            "long": Method(Echo, lambda params: release.wait(5), is_long=True),
-            "short": Method(Echo, lambda params: "quick"),
+            "long": method(Echo, lambda params: release.wait(5), lane=Lane.LONG),
+            "short": method(Echo, lambda params: "quick"),
         }
     )
     try:
@@ -210,6 +210,30 @@ def test_long_calls_do_not_hold_up_short_ones() -> None:
         assert client.receive() == {"jsonrpc": "2.0", "id": 100, "result": "quick"}
         release.set()
         assert sorted(int(str(client.receive()["id"])) for _ in range(40)) == list(range(40))
+    finally:
+        release.set()
+        client.close()
+
+
+def test_an_arrival_is_noted_in_the_order_of_the_lines() -> None:
+    release = threading.Event()
+    arrived: list[str] = []
+
+    def begin(params: Echo) -> Callable[[], object]:
+        arrived.append(params.text)
+        return lambda: release.wait(5)
+
+    client = Client(
+        {
+            "note": deferred(Echo, begin, lane=Lane.LONG),
+            "arrived": method(Echo, lambda params: list(arrived), lane=Lane.INLINE),
+        }
+    )
+    try:
+        for number in range(30):
+            client.request(number, "note", text=str(number))
+        client.request(100, "arrived", text="")
+        assert client.receive()["result"] == [str(number) for number in range(30)]
     finally:
         release.set()
         client.close()
