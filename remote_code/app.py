@@ -13,23 +13,31 @@ from pathlib import Path
 
 from remote_code.config import Config
 from remote_code.errors import NoSuchFile, NotADirectory, RemoteCodeError
+from remote_code.mirror.local import LocalMirror
 from remote_code.mirror.naming import host_slug, root_slug
 from remote_code.mirror.sync import SyncEngine
 from remote_code.paths import Workspace
+from remote_code.remote.leftovers import Cleaned
 from remote_code.remote.probe import Host, probe
 from remote_code.remote.scripts import library
 from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Kind
 from remote_code.shell.channel import Link
-from remote_code.shell.job import Cancel, Flights
+from remote_code.shell.job import Cancel, Command, Flights, OnOutput, Result
 from remote_code.shell.pool import LinkState, LinkStatus, PoolSettings, Shells
 from remote_code.ssh.options import Options, resolve
 from remote_code.ssh.target import parse_command
 from remote_code.tools.context import Ask, Context, JSONObject, Limits, ToolResult
+from remote_code.tools.memory import Memory
 from remote_code.tools.registry import find, validate
 
 log = logging.getLogger(__name__)
 
+Prompt = Callable[[str, bool], str | None]
+"""Asks the person for one line (text, whether it is shown as it is typed); None when they give none."""
+
+CONNECT_S = 30.0
+"""How long a call waits for a connection where `ConnectTimeout` sets no bound."""
 PROBE_S = 30.0
 """How long a call waits for the first look at the remote, beyond the connect timeout."""
 
@@ -82,9 +90,16 @@ class Engine:
     """Everything for one target. All methods may be called from any thread; `close` once, at the end."""
 
     def __init__(
-        self, environ: Mapping[str, str], *, home: Path, on_status: Callable[[Status], None] = lambda status: None
+        self,
+        environ: Mapping[str, str],
+        *,
+        home: Path,
+        prompt: Prompt | None = None,
+        on_status: Callable[[Status], None] = lambda status: None,
     ) -> None:
-        self._home = home
+        self.home = home
+        self.memory = Memory(home / ".opencode" / "remote-code" / "outputs")
+        self._prompt = prompt
         self._on_status = on_status
         self._site_lock = threading.Lock()  # One thread probes, the others wait for it; guards `_site`.
         self._site: Site | None = None
@@ -152,7 +167,9 @@ class Engine:
             if self._error is None:
                 raise AssertionError("an engine without a target has an error")
             raise self._error
-        self._shells.wait_until_ready(timeout_s=self._options.connect_timeout_s + PROBE_S, cancel=cancel)
+        self._shells.wait_until_ready(
+            timeout_s=(self._options.network.connect_timeout_s or CONNECT_S) + PROBE_S, cancel=cancel
+        )
         # Held across the probe on purpose: the others need what it finds. Bounded by the probe's own deadline.
         with self._site_lock:
             if self._site is None:
@@ -188,6 +205,7 @@ class Engine:
             files=site.files,
             sync=site.sync,
             limits=self._limits,
+            memory=self.memory,
             ask=call.ask,
             progress=call.progress,
             cancel=call.cancel,
@@ -201,6 +219,12 @@ class Engine:
         }
         return replace(result, metadata={**result.metadata, "remote": cost})
 
+    def run_command(self, text: str, *, timeout_s: float, cancel: Cancel, on_output: OnOutput) -> Result:
+        """Run a command of the person's own in the workspace; see `Shells.run_command`."""
+        site = self.site(cancel)
+        command = Command(text, workdir=site.workspace.root, timeout_s=timeout_s, keep_bytes=0)
+        return self._running_shells().run_command(command, flights=Flights(), cancel=cancel, on_output=on_output)
+
     def close(self) -> None:
         """End the connections, the commands that still run, and write the manifest."""
         if self._shells is not None:
@@ -213,7 +237,7 @@ class Engine:
 
         if self._options is None:
             raise AssertionError("only an engine with a target connects")
-        return connect(self._options, secrets=Secrets(self._config.password), on_notice=self._take_notice)
+        return connect(self._options, secrets=Secrets(self._config.password, self._prompt), on_notice=self._take_notice)
 
     def _running_shells(self) -> Shells:
         if self._shells is None:
@@ -224,11 +248,22 @@ class Engine:
         host = probe(shells, self._config.workdir, flights=Flights())
         self._check_workdir(host)
         workspace = Workspace(root=host.workdir, home=host.home)
-        files = ShellFiles(shells, host)
-        base = self._config.mirror or self._home / ".opencode" / "mirrors"
+        base = self._config.mirror or self.home / ".opencode" / "mirrors"
         slug = host_slug(options.user, options.host_name, options.port, self._config.enter)
-        sync = SyncEngine(base / slug / root_slug(workspace.root), files=files, workspace=workspace)
-        return Site(host, workspace, files, sync)
+        root = base / slug / root_slug(workspace.root)
+        mirror = LocalMirror(root, workspace=workspace, on_notice=self._take_notice)
+        files = ShellFiles(shells, host, notes=mirror.notes)
+        self._clean(mirror, files)
+        return Site(host, workspace, files, SyncEngine(mirror, files=files, workspace=workspace))
+
+    def _clean(self, mirror: LocalMirror, files: ShellFiles) -> None:
+        """Remove what writes that were cut have left on the remote, and mend what they left half-written."""
+        leftovers = mirror.notes.left()
+        if leftovers:
+            for leftover, cleaned in zip(leftovers, files.clean(leftovers, flights=Flights()), strict=True):
+                if cleaned in {Cleaned.REPAIRED, Cleaned.KEPT}:
+                    self._take_notice(f'a write to "{leftover.path}" was cut; its contents: {cleaned.value}')
+            mirror.notes.remove(leftovers)
 
     def _check_workdir(self, host: Host) -> None:
         if host.workdir_kind is Kind.DIRECTORY:
@@ -267,4 +302,3 @@ class Engine:
         log.warning("event=notice text=%s", notice)
         self._notice = notice
         self._on_status(self.status())
-

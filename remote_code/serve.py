@@ -14,6 +14,7 @@ from remote_code.app import Call, Engine, Status
 from remote_code.errors import InvalidArguments, PermissionRejected
 from remote_code.exec_socket import ExecListener
 from remote_code.process import end_with_parent
+from remote_code.prompts import Prompts
 from remote_code.rpc.messages import RemoteError
 from remote_code.rpc.peer import Lane, Method, Peer, deferred, method
 from remote_code.rpc.protocol import (
@@ -45,6 +46,7 @@ class Server:
         self._calls = _Calls()
         self._peer = Peer(reader, writer, methods=self._methods())
         self._engine = Engine(environ, home=home, on_status=self._tell_status)
+        self._prompts = Prompts(self._engine, environ)
 
     def run(self) -> None:
         """Start to connect and answer until the input ends; calls under way are then cancelled."""
@@ -66,7 +68,7 @@ class Server:
             "tool/call": deferred(ToolCallParams, self._begin_call, lane=Lane.LONG),
             "tool/cancel": method(ToolCancelParams, self._cancel, lane=Lane.INLINE),
             "status": method(NoParams, lambda params: self._engine.status().to_json(), lane=Lane.INLINE),
-            "environment": method(NoParams, lambda params: self._engine.environment(Cancel())),
+            "environment": method(NoParams, lambda params: self._prompts.environment(Cancel())),
             "message/rewrite": method(MessageRewriteParams, self._rewrite_message),
             "system/rewrite": method(SystemRewriteParams, self._rewrite_system),
             "shutdown": method(NoParams, self._shutdown),
@@ -147,10 +149,14 @@ class Server:
         self._calls.cancel(params.call_id)
 
     def _rewrite_message(self, params: MessageRewriteParams) -> JSONObject:
-        return {"parts": self._engine.rewrite_message(params.parts, session_id=params.session_id, cancel=Cancel())}
+        return {
+            "parts": self._prompts.rewrite_message(
+                params.parts, directory=params.directory, session_id=params.session_id
+            )
+        }
 
     def _rewrite_system(self, params: SystemRewriteParams) -> JSONObject:
-        system = self._engine.rewrite_system(params.system, directory=params.directory, worktree=params.worktree)
+        system = self._prompts.rewrite_system(params.system, directory=params.directory, worktree=params.worktree)
         return {"system": system}
 
     def _shutdown(self, params: NoParams) -> JSONObject:
