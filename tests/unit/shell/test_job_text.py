@@ -1,0 +1,55 @@
+"""The bytes of jobs."""
+
+import pytest
+
+from remote_code.errors import InvalidArguments
+from remote_code.shell.job import Command, Script
+from remote_code.shell.job_text import check_command, command_job, library_job, script_job
+
+TOKEN = "0123456789abcdef"
+
+
+def test_short_command_stands_quoted_in_its_job() -> None:
+    job = command_job(Command("echo 'a'\n\udcff", "/it's", 1.5), TOKEN)
+    assert job.lines == (b"_rc_d '/it'\\''s'\n_rc_c='echo '\\''a'\\''\n\xff'\n_rc_u 17\n" + TOKEN.encode() + b"\n")
+    assert job.payload == b""
+
+
+def test_longer_command_follows_its_job_with_the_token_behind_it() -> None:
+    text = "#" * 2_001
+    job = command_job(Command(text, "/", 60), TOKEN)
+    assert job.lines == b"_rc_d '/'\n_rc_r 2017\n_rc_u 75\n" + TOKEN.encode() + b"\n"
+    assert job.payload == text.encode() + TOKEN.encode()
+
+
+def test_command_beyond_one_argument_reaches_bash_through_a_descriptor() -> None:
+    job = command_job(Command("#" * 131_001, "/", 60), TOKEN)
+    assert job.lines.startswith(b"_rc_d '/'\n_rc_r 131017\nexec 4<<")
+    assert job.lines.count(TOKEN.encode()) == 1
+    assert len(job.lines) < 400
+
+
+def test_command_with_a_nul_is_refused_by_name() -> None:
+    with pytest.raises(InvalidArguments, match="NUL character at position 4") as refused:
+        check_command(Command("echo\0", "/", 1))
+    assert refused.value.facts == {"tool": "bash", "problems": ["command: NUL at position 4"]}
+
+
+@pytest.mark.parametrize(
+    ("script", "lines", "payload"),
+    [
+        pytest.param(Script("f 1\n"), b"f 1\nTOKEN END\n", b"", id="lines"),
+        pytest.param(Script("f 1", payload=b"\0x"), b"f 1\nTOKEN END\n", b"\0x", id="payload"),
+        pytest.param(
+            Script("#" * 4_001, payload=b"p"), b"_rc_b 4006\nTOKEN END\n", b"#" * 4_001 + b"TOKENp", id="block"
+        ),
+    ],
+)
+def test_script_is_sent_as_lines_or_as_a_block(script: Script, lines: bytes, payload: bytes) -> None:
+    job = script_job(script, "TOKEN", "END")
+    assert (job.lines, job.payload) == (lines, payload)
+
+
+def test_library_is_a_block_without_an_answer() -> None:
+    job = library_job("f() { :; }\n", "TOKEN")
+    assert (job.lines, job.payload) == (b"_rc_b 16\nTOKEN\n", b"f() { :; }\nTOKEN")
