@@ -10,16 +10,36 @@ NO_EXTENSIONS = bool(os.environ.get("REMOTE_CODE_NO_EXTENSIONS"))
 """Whether the environment asks for the twins."""
 
 if TYPE_CHECKING or NO_EXTENSIONS:
-    from remote_code._fast.twin import candidates, is_binary, join_bom, locate, places, replace, split_bom
+    from remote_code._fast.twin import candidates, greedy_edits, is_binary, join_bom, locate, places, replace, split_bom
 else:
     try:
         from remote_code._fast._binary import is_binary
         from remote_code._fast._bom import join_bom, split_bom
+        from remote_code._fast._diff import greedy_edits
         from remote_code._fast._matcher import candidates, locate, places, replace
     except ImportError:
-        from remote_code._fast.twin import candidates, is_binary, join_bom, locate, places, replace, split_bom
+        from remote_code._fast.twin import (
+            candidates,
+            greedy_edits,
+            is_binary,
+            join_bom,
+            locate,
+            places,
+            replace,
+            split_bom,
+        )
 
 COMPILED: bool = replace.__module__ != "remote_code._fast.matcher_py"
 """Whether the compiled kernels serve."""
 
-__all__ = ["COMPILED", "candidates", "is_binary", "join_bom", "locate", "places", "replace", "split_bom"]
+__all__ = [
+    "COMPILED",
+    "candidates",
+    "greedy_edits",
+    "is_binary",
+    "join_bom",
+    "locate",
+    "places",
+    "replace",
+    "split_bom",
+]
