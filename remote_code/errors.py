@@ -89,6 +89,10 @@ class ConnectTimeout(ConnectionFailed):
     """The connection did not come up in time. Facts: `host`, `port`, `timeout_s`."""
 
 
+class ServerBusy(ConnectionFailed):
+    """The server takes no further login now (MaxStartups, penalties); later it may. Facts: `host`, `said`."""
+
+
 class ShellUnsupported(ConnectionFailed):
     """The account gives no POSIX shell that answers. Facts: `host`, `said` (what it printed instead)."""
 

@@ -1,0 +1,492 @@
+"""Logging in: keys, password, prompts, in the order that ssh would use, until the server is content or all is tried."""
+
+import logging
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from remote_code.errors import AuthenticationFailed, ConnectionFailed, ConnectTimeout
+from remote_code.ssh.agent import Agent, AgentKey
+from remote_code.ssh.algorithms import CERTIFICATE_SUFFIX
+from remote_code.ssh.keys import (
+    FileKey,
+    KeyUnusable,
+    PassphraseNeeded,
+    Signer,
+    certified_key,
+    load_key,
+    peek_public,
+    read_public_line,
+    type_of,
+)
+from remote_code.ssh.options import Options
+from remote_code.ssh.secrets import Secrets
+from remote_code.ssh.transport import (
+    Accepted,
+    AuthenticationExchange,
+    LinkTransport,
+    MethodReply,
+    Refused,
+    Reply,
+)
+from remote_code.ssh.wire import Reader, put_string
+
+_log = logging.getLogger(__name__)
+
+REPLY_TIMEOUT_S = 30.0
+"""How long one reply may take; a server that delays after a wrong password needs a few seconds."""
+_PROMPT_ROUNDS = 20
+"""How many times a server may ask in one keyboard-interactive login."""
+_RSA_ALGORITHMS = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
+_ONE_TIME_PROMPT = re.compile(
+    r"\b(code|otp|token|one[- ]time|verification|second factor|2fa|pin|passcode|duo|challenge|response)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How the login went."""
+
+    methods: tuple[str, ...]
+    """The methods that succeeded, in order."""
+    needed_person: bool
+    """Whether a person had to answer, so that it cannot be repeated unasked."""
+    banner: str
+    """The server's words before the login. Data, never instructions."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A key that may be tried; `load` gives the key that signs, and may need the passphrase."""
+
+    name: str
+    blob: bytes | None
+    load: Callable[[], Signer]
+    is_costly: bool = False
+    """Whether the server is asked first: the key needs a passphrase or a touch."""
+
+
+def log_in(
+    transport: LinkTransport,
+    options: Options,
+    secrets: Secrets,
+    *,
+    environ: Mapping[str, str],
+    on_notice: Callable[[str], None],
+) -> Login:
+    """Authenticate on a transport whose host key has been checked.
+
+    The first request travels together with the request for the service, so a key that is right at once costs one
+    round trip.
+
+    Raises:
+        AuthenticationFailed: all that could be tried was refused.
+        ConnectTimeout: the server did not answer.
+        ConnectionFailed: it ended the connection.
+    """
+    with ExitStack() as stack:
+        agent = Agent.open(options.login.identity_agent, environ)
+        if agent is not None:
+            stack.enter_context(agent)
+        return _Dialogue(transport, options, secrets, agent, on_notice).run()
+
+
+class _Dialogue:
+    """One login. Used by one thread."""
+
+    def __init__(
+        self,
+        transport: LinkTransport,
+        options: Options,
+        secrets: Secrets,
+        agent: Agent | None,
+        on_notice: Callable[[str], None],
+    ) -> None:
+        self._transport = transport
+        self._options = options
+        self._secrets = secrets
+        self._agent = agent
+        self._on_notice = on_notice
+        self._exchange = AuthenticationExchange(transport, options.user)
+        self._tried: list[str] = []
+        self._candidates = deque(self._find_candidates())
+        self._succeeded: list[str] = []
+        self._offered: tuple[str, ...] = ()
+        self._needed_person = False
+        self._passwords_left = {"password": self._prompts(), "keyboard-interactive": self._prompts()}
+        self._password_uses: set[str] = set()
+
+    def _prompts(self) -> int:
+        return max(1, self._options.login.password_prompts)
+
+    def run(self) -> Login:
+        self._exchange.request_service()
+        method, reply = self._first_step()
+        while not isinstance(reply, Accepted):
+            if isinstance(reply, Refused):
+                if reply.is_partial_success:
+                    self._succeeded.append(method)
+                    # The next step may be the same method again, with another key or password.
+                    self._tried[-1:] = [f"{self._tried[-1]} (accepted)"] if self._tried else []
+                self._offered = reply.methods
+            found = self._next_step()
+            if found is None:
+                raise self._failed()
+            method, reply = found
+        _log.info("event=logged_in host=%s methods=%s", self._options.host, ",".join(self._tried[-1:]))
+        return Login((*self._succeeded, method), self._needed_person, self._exchange.banner)
+
+    def _first_step(self) -> tuple[str, Reply]:
+        """Send the first request without knowing the methods: a key that costs nothing, else `none`."""
+        if "publickey" in self._options.login.methods:
+            while self._candidates and not self._candidates[0].is_costly:
+                reply = self._try_key(self._candidates.popleft())
+                if reply is not None:
+                    return "publickey", reply
+        self._exchange.request("none")
+        return "none", self._wait()
+
+    def _next_step(self) -> tuple[str, Reply] | None:
+        steps: dict[str, Callable[[], Reply | None]] = {
+            "publickey": self._step_key,
+            "keyboard-interactive": self._step_prompts,
+            "password": self._step_password,
+        }
+        for method in self._options.login.methods:
+            if method in self._offered:
+                reply = steps[method]()
+                if reply is not None:
+                    return method, reply
+        return None
+
+    # --- public keys
+
+    def _step_key(self) -> Reply | None:
+        while self._candidates:
+            reply = self._try_key(self._candidates.popleft())
+            if reply is not None:
+                return reply
+        return None
+
+    def _try_key(self, candidate: _Candidate) -> Reply | None:
+        """Try one key; None when nothing was sent."""
+        blob = candidate.blob
+        try:
+            if candidate.is_costly and blob is not None:
+                algorithm = self._signature_algorithm(blob)
+                self._exchange.request("publickey", b"\0" + put_string(algorithm.encode("ascii"), blob))
+                reply = self._wait()
+                if not isinstance(reply, MethodReply):
+                    self._tried.append(candidate.name)
+                    return reply
+            signer = candidate.load()
+            algorithm = self._signature_algorithm(signer.blob)
+            fields = b"\1" + put_string(algorithm.encode("ascii"), signer.blob)
+            signature = signer.sign(self._exchange.to_be_signed(fields), algorithm)
+        except KeyUnusable as exc:
+            self._tried.append(f"{candidate.name} ({exc})")
+            return None
+        self._exchange.request("publickey", fields + put_string(signature))
+        self._tried.append(candidate.name)
+        return self._wait()
+
+    def _signature_algorithm(self, blob: bytes) -> str:
+        """Choose the signature algorithm for a key; for RSA there are several.
+
+        A server that says nothing of what it accepts is taken for an old one only when the user allows SHA-1 and the
+        server's host keys know nothing newer: OpenSSH 5.3 refuses rsa-sha2.
+        """
+        key_type = type_of(blob)
+        plain = key_type.removesuffix(CERTIFICATE_SUFFIX)
+        suffix = CERTIFICATE_SUFFIX if plain != key_type else ""
+        allowed = self._options.algorithms.pubkeys
+        if plain != "ssh-rsa":
+            if key_type not in allowed:
+                raise KeyUnusable(f"PubkeyAcceptedAlgorithms does not allow {key_type}")
+            return key_type
+        mine = [name for name in _RSA_ALGORITHMS if name + suffix in allowed]
+        accepted = self._exchange.server_signature_algorithms
+        if accepted:
+            mine = [name for name in mine if name in accepted or name + suffix in accepted]
+        elif "ssh-rsa" in mine and self._is_old_server():
+            mine = ["ssh-rsa"]
+        if not mine:
+            raise KeyUnusable(
+                "no RSA signature algorithm is both allowed and accepted; old servers need "
+                "-oPubkeyAcceptedAlgorithms=+ssh-rsa"
+            )
+        return mine[0] + suffix
+
+    def _is_old_server(self) -> bool:
+        host_keys = self._transport.server_lists.get("server_key_algo_list", [])
+        return not any(name.startswith("rsa-sha2-") for name in host_keys)
+
+    def _find_candidates(self) -> Iterator[_Candidate]:
+        """Yield keys in ssh's order: the agent's that the configuration names, the agent's others, files."""
+        login = self._options.login
+        files = [Path(name) for name in login.identity_files]
+        public = {path: blob for path in files if (blob := peek_public(path)) is not None}
+        public |= self._public_of_bare_files(files)
+        held = self._agent.keys() if self._agent is not None else []
+        named = {blob: path for path, blob in public.items()}
+        certificates = self._certificates(files)
+        known = set(named) | set(certificates.values())
+        ordered = sorted((key for key in held if key.blob in known), key=lambda key: _place_of(key, files, named))
+        if not login.identities_only:
+            ordered += [key for key in held if key.blob not in known]
+        for key in ordered:
+            yield from self._certified(key, certificates)
+            yield _Candidate(key.name, key.blob, partial(_itself, key), key.may_need_a_person)
+        in_agent = {key.blob for key in held}
+        for path in files:
+            if public.get(path) not in in_agent:
+                yield from self._file_candidates(path, public.get(path), certificates)
+
+    def _public_of_bare_files(self, files: list[Path]) -> dict[Path, bytes]:
+        """Return the keys of IdentityFile entries that are public keys themselves, to pick one of the agent's."""
+        found: dict[Path, bytes] = {}
+        for path in files:
+            for place in (path, path.with_name(path.name + ".pub")):
+                try:
+                    found[path] = read_public_line(place)
+                    break
+                except KeyUnusable:
+                    continue
+        return found
+
+    def _certificates(self, files: list[Path]) -> dict[str, bytes]:
+        """Return the certificates to present, by file: CertificateFile, and `-cert.pub` beside each key."""
+        places = [Path(name) for name in self._options.login.certificate_files]
+        places += [path.with_name(path.name + "-cert.pub") for path in files]
+        found: dict[str, bytes] = {}
+        for place in places:
+            try:
+                found[str(place)] = read_public_line(place)
+            except KeyUnusable:
+                continue
+        return found
+
+    def _certified(self, key: AgentKey, certificates: Mapping[str, bytes]) -> Iterator[_Candidate]:
+        for name, certificate in certificates.items():
+            if certified_key(certificate) == key.blob:
+                signer = _CertifiedSigner(f"certificate {name}", certificate, key)
+                yield _Candidate(signer.name, certificate, partial(_itself, signer), key.may_need_a_person)
+
+    def _file_candidates(
+        self, path: Path, public: bytes | None, certificates: Mapping[str, bytes]
+    ) -> Iterator[_Candidate]:
+        if not path.exists():
+            if self._options.login.has_identity_files:
+                self._tried.append(f"key {path} (no such file)")
+            return
+        try:
+            key: FileKey | None = load_key(path, None)
+        except PassphraseNeeded:
+            key = None
+        except KeyUnusable as exc:
+            self._tried.append(f"key {path} ({exc})")
+            return
+        public = key.blob if key is not None else public
+        if key is not None and key.is_smaller_than(self._options.login.required_rsa_bits):
+            self._tried.append(f"key {path} (smaller than RequiredRSASize)")
+            return
+        loader = _Loader(path, key, self._passphrase)
+        for name, certificate in certificates.items():
+            if certified_key(certificate) == public:
+                yield _Candidate(
+                    f"certificate {name}",
+                    certificate,
+                    partial(loader.load_certified, certificate, name),
+                    key is None,
+                )
+        yield _Candidate(f"key {path}", public, loader, key is None)
+
+    def _passphrase(self, path: Path, attempt: int) -> str | None:
+        """Return a passphrase to try for a key file: the password first, then what a person says."""
+        if self._secrets.password is not None:
+            if attempt == 0:
+                return self._secrets.password.get_secret_value()
+            attempt -= 1
+        if attempt >= self._prompts() or self._secrets.ask is None:
+            return None
+        self._needed_person = True
+        return self._secrets.ask(f"Passphrase for key '{path}': ", False)
+
+    # --- password and prompts
+
+    def _step_password(self) -> Reply | None:
+        password = self._password("password", f"{self._options.user}@{self._options.host}'s password: ")
+        if password is None:
+            return None
+        self._exchange.request("password", b"\0" + put_string(password.encode()))
+        self._tried.append("password")
+        reply = self._wait()
+        if isinstance(reply, MethodReply):
+            self._tried[-1] = "password (it has expired and must be changed by an ordinary login)"
+            self._offered = tuple(name for name in self._offered if name != "password")
+            return Refused(self._offered, is_partial_success=False)
+        return reply
+
+    def _password(self, method: str, prompt: str) -> str | None:
+        """Return the next password for a method: REMOTE_PASSWORD once, then what a person says."""
+        if self._secrets.password is not None and method not in self._password_uses:
+            self._password_uses.add(method)
+            return self._secrets.password.get_secret_value()
+        if self._secrets.ask is None or self._passwords_left[method] <= 0:
+            return None
+        self._passwords_left[method] -= 1
+        self._needed_person = True
+        return self._secrets.ask(prompt, False)
+
+    def _step_prompts(self) -> Reply | None:
+        method = "keyboard-interactive"
+        if self._secrets.ask is None and method in self._password_uses:
+            return None
+        if self._passwords_left[method] <= 0:
+            return None
+        self._passwords_left[method] -= 1
+        self._exchange.request(method, put_string(b"", b""))
+        self._tried.append(method)
+        asked = False
+        for _ in range(_PROMPT_ROUNDS):
+            reply = self._wait()
+            if not isinstance(reply, MethodReply):
+                if not asked and isinstance(reply, Refused) and not reply.is_partial_success:
+                    self._passwords_left[method] = 0
+                return reply
+            prompts = _read_prompts(reply)
+            asked = asked or bool(prompts)
+            self._exchange.respond([self._answer(text, echo) for text, echo in prompts])
+        raise self._failed("the server does not stop asking")
+
+    def _answer(self, text: str, echo: bool) -> str:
+        method = "keyboard-interactive"
+        password = self._secrets.password
+        is_password = not echo and _ONE_TIME_PROMPT.search(text) is None
+        if is_password and password is not None and method not in self._password_uses:
+            self._password_uses.add(method)
+            return password.get_secret_value()
+        answer = self._secrets.ask(text, echo) if self._secrets.ask is not None else None
+        if answer is None:
+            hint = "set REMOTE_PASSWORD, or " if is_password and password is None else ""
+            raise self._failed(
+                f"it asks {_printable(text)!r}, and nothing here can answer: {hint}log in from a terminal "
+                "with `remote-code launch`, or set SSH_ASKPASS"
+            )
+        self._needed_person = True
+        return answer
+
+    # --- replies
+
+    def _wait(self) -> Reply:
+        host, user = self._options.host, self._options.user
+        started = time.monotonic()
+        try:
+            return self._exchange.wait(REPLY_TIMEOUT_S)
+        except TimeoutError as exc:
+            raise ConnectTimeout(
+                f"{host!r} did not answer the login of {user!r} within {REPLY_TIMEOUT_S:.0f} s",
+                host=host,
+                port=self._options.port,
+                timeout_s=time.monotonic() - started,
+            ) from exc
+        except EOFError as exc:
+            said = _printable(self._transport.disconnect_reason)
+            if said:
+                raise self._failed(f"it ended the connection: {said}") from exc
+            raise ConnectionFailed(
+                f"{host!r} ended the connection during the login of {user!r}", host=host, port=self._options.port
+            ) from exc
+
+    def _failed(self, reason: str = "") -> AuthenticationFailed:
+        user, host = self._options.user, self._options.host
+        offered = ", ".join(self._offered) or "nothing that it names"
+        tried = ", ".join(self._tried) or "nothing"
+        hint = ""
+        wants_password = {"password", "keyboard-interactive"} & set(self._offered)
+        if not reason and wants_password and self._secrets.password is None:
+            hint = "; set REMOTE_PASSWORD if the account has a password"
+        elif not reason and self._offered == ("publickey",):
+            hint = "; name the right key with -i, or add it to ssh-agent"
+        return AuthenticationFailed(
+            f"{host!r} refused the login of {user!r}{': ' + reason if reason else ''}; it offers {offered}; "
+            f"tried: {tried}{hint}",
+            host=host,
+            user=user,
+            offered=list(self._offered),
+            tried=list(self._tried),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _CertifiedSigner:
+    """A key of the agent, presented by a certificate."""
+
+    name: str
+    blob: bytes
+    key: AgentKey
+
+    @property
+    def key_type(self) -> str:
+        return type_of(self.blob)
+
+    def sign(self, data: bytes, algorithm: str) -> bytes:
+        return self.key.sign(data, algorithm.removesuffix(CERTIFICATE_SUFFIX))
+
+
+@dataclass(slots=True)
+class _Loader:
+    """Loads a key file when it is needed, with the passphrases that can be had."""
+
+    path: Path
+    key: FileKey | None
+    passphrase: Callable[[Path, int], str | None]
+
+    def __call__(self) -> FileKey:
+        attempt = 0
+        while self.key is None:
+            passphrase = self.passphrase(self.path, attempt)
+            if passphrase is None:
+                raise PassphraseNeeded(
+                    "the passphrase was not accepted" if attempt else "needs a passphrase; set REMOTE_PASSWORD to it"
+                )
+            try:
+                self.key = load_key(self.path, passphrase)
+            except PassphraseNeeded:
+                attempt += 1
+        return self.key
+
+    def load_certified(self, certificate: bytes, name: str) -> FileKey:
+        return self().with_certificate(certificate, name)
+
+
+def _itself(signer: Signer) -> Signer:
+    return signer
+
+
+def _place_of(key: AgentKey, files: list[Path], named: Mapping[bytes, Path]) -> int:
+    path = named.get(key.blob)
+    return files.index(path) if path is not None else len(files)
+
+
+def _read_prompts(reply: MethodReply) -> list[tuple[str, bool]]:
+    """Read the prompts of an information request (RFC 4256, 3.2): text, and whether the answer may be shown."""
+    reader = Reader(reply.message.get_remainder())
+    name, instruction = reader.take_text(), reader.take_text()
+    reader.take_string()
+    prompts = [(reader.take_text(), reader.take(1) != b"\0") for _ in range(min(reader.take_int(), 50))]
+    if prompts and (name or instruction):
+        text, echo = prompts[0]
+        prompts[0] = ("\n".join(filter(None, (name.strip(), instruction.strip(), text))), echo)
+    return prompts
+
+
+def _printable(text: str) -> str:
+    """Return a server's words without control characters, bounded."""
+    return "".join(char if char.isprintable() else " " for char in text.strip())[:500]

@@ -1,0 +1,313 @@
+"""One authenticated connection to the target: how it is made, watched and ended, and the channels that it gives out.
+
+paramiko is imported when a connection is made, not with this module.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from remote_code.errors import ChannelRefused, ConnectionLost
+from remote_code.ssh.options import Options
+from remote_code.ssh.secrets import Secrets
+
+if TYPE_CHECKING:
+    from paramiko.channel import Channel as ParamikoChannel
+
+    from remote_code.ssh.auth import Login
+    from remote_code.ssh.transport import LinkTransport
+
+_log = logging.getLogger(__name__)
+
+PING_IN_USE_S = 5.0
+"""A link that is waited on is asked for a sign of life after so long a silence."""
+PING_IDLE_S = 15.0
+"""All the traffic of an idle link, unless ServerAliveInterval says otherwise."""
+PING_DEADLINE_S = 8.0
+"""A link that has brought nothing for so long after a ping is lost."""
+_RECEIVE_BYTES = 1 << 20
+
+
+def connect(options: Options, *, secrets: Secrets, on_notice: Callable[[str], None]) -> "Connection":
+    """Make a connection: the way there, host key, login. Blocks, bounded by the timeouts of each step.
+
+    `on_notice` is told what a person should know and nobody asks for, such as a host key recorded at its first use.
+
+    Raises:
+        ConfigError: the options ask for what cannot be done here.
+        HostKeyMismatch: the host is not the one that is known; nothing was sent to it that tells who we are.
+        AuthenticationFailed: the login was refused; it must not be tried again with the same secrets.
+        ServerBusy: the server takes no login now; later it may.
+        AlgorithmUnsupported, ConnectTimeout, ConnectionFailed: no connection for another reason.
+    """
+    from remote_code.ssh.handshake import open_transport
+
+    opened = open_transport(options, secrets=secrets, on_notice=on_notice)
+    return Connection(opened.transport, options, opened.login, opened.carriers)
+
+
+class ExecChannel:
+    """One exec channel; satisfies the Protocol `Channel` of the shell room."""
+
+    def __init__(self, connection: "Connection", channel: "ParamikoChannel") -> None:
+        self.wake: threading.Event = channel.wake  # type: ignore[attr-defined] # set by LinkTransport
+        self.is_in_use = False
+        """Whether somebody waits for an answer, so that the link is watched closely. Set by `send`; whoever keeps the
+        channel open after the answer is complete sets it back."""
+        self._connection = connection
+        self._channel = channel
+
+    def send(self, data: memoryview, *, timeout_s: float) -> int:
+        """Hand at least one byte to the transport and return how many; blocks while the window is closed."""
+        self.is_in_use = True
+        self._channel.settimeout(timeout_s)
+        try:
+            count = self._channel.send(data)  # type: ignore[arg-type] # a memoryview will do
+        except TimeoutError as exc:
+            raise self._connection.lost(f"the remote process took no input for {timeout_s:.0f} s") from exc
+        except (OSError, EOFError) as exc:
+            raise self._connection.lost("the channel has ended") from exc
+        if count == 0 or self.is_link_lost:
+            raise self._connection.lost("the channel has ended")
+        return count
+
+    def receive(self) -> bytes:
+        """Return what has come on standard output, without blocking; empty when nothing has."""
+        return self._channel.recv(_RECEIVE_BYTES) if self._channel.recv_ready() else b""
+
+    def receive_stderr(self) -> bytes:
+        """Return what has come on standard error, without blocking; empty when nothing has."""
+        return self._channel.recv_stderr(_RECEIVE_BYTES) if self._channel.recv_stderr_ready() else b""
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status that the server reported, or None. Never invented."""
+        # paramiko's -1 stands for none; what the protocol carries is never negative.
+        return self._channel.exit_status if self._channel.exit_status >= 0 else None
+
+    @property
+    def exit_signal(self) -> str | None:
+        """Name of the signal that ended the process, without SIG, as the server reported it."""
+        found: str | None = self._channel.exit_signal  # type: ignore[attr-defined] # set by LinkTransport
+        return found
+
+    @property
+    def is_at_eof(self) -> bool:
+        """Whether both streams have ended."""
+        return bool(self._channel.eof_received) or self._channel.closed
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the channel was closed by the server, by us, or with its link."""
+        return self._channel.closed
+
+    @property
+    def is_link_lost(self) -> bool:
+        """Whether the link under the channel has ended, in which case a missing exit status means "unknown"."""
+        return not self._connection.is_alive
+
+    def shutdown_write(self) -> None:
+        """End the process's standard input."""
+        try:
+            self._channel.shutdown_write()
+        except (OSError, EOFError):
+            _log.debug("event=shutdown_write_on_ended_channel")
+
+    def close(self) -> None:
+        """Close the channel; does nothing when it is closed already."""
+        self.is_in_use = False
+        self._connection.forget(self)
+        try:
+            self._channel.close()
+        except (OSError, EOFError):
+            _log.debug("event=close_on_ended_channel")
+
+
+class Connection:
+    """One authenticated connection; satisfies the Protocol `Link` of the shell room.
+
+    Two threads belong to it: the transport's, which reads, and the watcher's, which pings and declares the link lost.
+    """
+
+    def __init__(
+        self, transport: "LinkTransport", options: Options, login: "Login", carriers: "list[Connection]"
+    ) -> None:
+        self.options = options
+        self.login = login
+        """How the login went; a person may have been needed."""
+        self._transport = transport
+        self._carriers = carriers
+        self._ended = threading.Event()
+        self._loss_reason = ""
+        self._rtt_s: float | None = None
+        self._lock = threading.Lock()
+        # The lock guards the two below and the step from alive to ended. Listeners are called outside of it.
+        self._listeners: list[Callable[[], None]] = []
+        self._channels: set[ExecChannel] = set()
+        self._ping_sent = 0.0
+        self._ping_answered = 0.0
+        # Both are written by one thread each (watcher, transport) and read by the watcher.
+        transport.on_end = self._on_end
+        if not transport.is_active():
+            self._on_end()
+        self._watcher = threading.Thread(target=self._watch, name="ssh-watch", daemon=True)
+        self._watcher.start()
+
+    @property
+    def server(self) -> str:
+        """The server's identification string (RFC 4253, 4.2)."""
+        return self._transport.remote_version
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the link is up as far as is known without sending anything."""
+        return not self._ended.is_set() and self._transport.is_active()
+
+    @property
+    def rtt_s(self) -> float | None:
+        """The last measured round-trip time in seconds; None before the first measurement."""
+        return self._rtt_s
+
+    def open_exec(self, command: str, *, timeout_s: float) -> ExecChannel:
+        """Open a session channel and start `command` in it.
+
+        Raises:
+            ChannelRefused: the server opens no further channel here; the link stays good.
+            ConnectionLost: the link has ended.
+        """
+        import paramiko
+
+        if not self.is_alive:
+            raise self.lost("no channel can be opened", outcome="not_started")
+        try:
+            channel = self._transport.open_exec(command, self.options.environment, timeout_s=timeout_s)
+        except paramiko.SSHException as exc:
+            if not self.is_alive:
+                raise self.lost("no channel could be opened") from exc
+            raise ChannelRefused(
+                f"{self.options.host!r} opens no further channel on this connection: {exc}", host=self.options.host
+            ) from exc
+        except (OSError, EOFError) as exc:
+            raise self.lost("no channel could be opened") from exc
+        made = ExecChannel(self, channel)
+        with self._lock:
+            self._channels.add(made)
+            has_ended = self._ended.is_set()
+        if has_ended:
+            made.wake.set()
+        return made
+
+    def open_tunnel(self, host: str, port: int, *, timeout_s: float) -> "ParamikoChannel":
+        """Open a connection from the remote machine to a host and port (RFC 4254, 7.2).
+
+        Raises:
+            ChannelRefused: the server does not forward, or cannot reach the place.
+            ConnectionLost: the link has ended.
+        """
+        import paramiko
+
+        try:
+            return self._transport.open_channel(
+                "direct-tcpip", dest_addr=(host, port), src_addr=("127.0.0.1", 0), timeout=timeout_s
+            )
+        except paramiko.SSHException as exc:
+            if not self.is_alive:
+                raise self.lost("no tunnel could be opened") from exc
+            raise ChannelRefused(
+                f"{self.options.host!r} opens no connection to {host!r} port {port}: {exc}", host=self.options.host
+            ) from exc
+        except (OSError, EOFError) as exc:
+            raise self.lost("no tunnel could be opened") from exc
+
+    def add_loss_listener(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called once, from any thread, when the link has ended for whatever reason."""
+        with self._lock:
+            if not self._ended.is_set():
+                self._listeners.append(listener)
+                return
+        listener()
+
+    def close(self) -> None:
+        """End the link and all its channels, then the links that it goes through."""
+        self._end("it was closed")
+        for carrier in self._carriers:
+            carrier.close()
+
+    def forget(self, channel: ExecChannel) -> None:
+        """Take a channel off the list of those that are woken at the end."""
+        with self._lock:
+            self._channels.discard(channel)
+
+    def lost(self, what: str, *, outcome: str = "unknown") -> ConnectionLost:
+        """Return the error for work that the end of the link, or of its channel, has cut."""
+        reason = self._loss_reason or self._transport.disconnect_reason
+        because = f" ({reason})" if reason else ""
+        return ConnectionLost(
+            f"the connection to {self.options.host!r} was lost{because}: {what}", outcome=outcome, retry_safe=False
+        )
+
+    def _end(self, reason: str) -> None:
+        self._loss_reason = self._loss_reason or reason
+        self._transport.abandon()
+
+    def _on_end(self) -> None:
+        """Tell everybody; runs in the transport's thread, once."""
+        with self._lock:
+            if self._ended.is_set():
+                return
+            self._ended.set()
+            listeners, self._listeners = self._listeners, []
+            channels = list(self._channels)
+        for channel in channels:
+            channel.wake.set()
+        _log.info("event=link_ended host=%s reason=%s", self.options.host, self._loss_reason or "server")
+        for listener in listeners:
+            listener()
+        # The links below serve nobody else.
+        for carrier in self._carriers:
+            carrier.close()
+
+    def _is_in_use(self) -> bool:
+        with self._lock:
+            channels = list(self._channels)
+        return any(channel.is_in_use and not channel.is_closed for channel in channels)
+
+    def _watch(self) -> None:
+        """Ping when nothing has come for a while, and end the link when nothing comes after that."""
+        idle_s = self.options.network.server_alive_interval_s
+        idle_s = PING_IDLE_S if idle_s is None else idle_s
+        wait_s = 0.0
+        is_first = True
+        while not self._ended.wait(wait_s):
+            now = time.monotonic()
+            interval_s = PING_IN_USE_S if self._is_in_use() else idle_s
+            heard = self._transport.watched.last_received
+            if self._ping_sent > self._ping_answered:
+                # Anything that comes is a sign of life: on a slow link the reply waits behind a transfer.
+                silent_s = now - max(self._ping_sent, heard)
+                if silent_s >= PING_DEADLINE_S:
+                    self._end(f"nothing came for {now - heard:.0f} s")
+                    return
+                wait_s = min(1.0, PING_DEADLINE_S - silent_s)
+            elif is_first or (interval_s and now - heard >= interval_s):
+                is_first = False
+                self._ping()
+                wait_s = 1.0
+            else:
+                # At most 5 s: the link may come into use meanwhile.
+                wait_s = min(PING_IN_USE_S, max(0.1, heard + interval_s - now)) if interval_s else PING_IN_USE_S
+
+    def _ping(self) -> None:
+        sent = time.monotonic()
+        self._ping_sent = sent
+
+        def on_reply() -> None:
+            self._ping_answered = time.monotonic()
+            self._rtt_s = self._ping_answered - sent
+
+        try:
+            self._transport.send_ping(on_reply)
+        except (OSError, EOFError):
+            self._end("a ping could not be sent")

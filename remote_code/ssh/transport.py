@@ -1,0 +1,478 @@
+"""All that is changed in paramiko's Transport, in one file; the only place that touches its private parts.
+
+What is built on, checked by a test that fails when a new paramiko moves it: the three preference tuples and tables,
+`_check_banner`, `_handler_table`, `_channel_handler_table`, `auth_handler._handler_table`, `Channel.event_ready`.
+"""
+
+import contextlib
+import queue
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import ClassVar, Protocol
+
+import paramiko
+from cryptography.hazmat.primitives import hashes
+from paramiko.channel import Channel
+from paramiko.common import (
+    MSG_CHANNEL_REQUEST,
+    MSG_REQUEST_FAILURE,
+    MSG_REQUEST_SUCCESS,
+    MSG_SERVICE_ACCEPT,
+    MSG_USERAUTH_BANNER,
+    MSG_USERAUTH_FAILURE,
+    MSG_USERAUTH_INFO_REQUEST,
+    MSG_USERAUTH_SUCCESS,
+    cMSG_CHANNEL_REQUEST,
+    cMSG_GLOBAL_REQUEST,
+    cMSG_SERVICE_REQUEST,
+    cMSG_USERAUTH_INFO_RESPONSE,
+    cMSG_USERAUTH_REQUEST,
+)
+from paramiko.kex_curve25519 import KexCurve25519
+from paramiko.kex_gex import KexGexSHA256
+from paramiko.kex_group14 import KexGroup14SHA256
+from paramiko.message import Message
+from paramiko.packet import Packetizer
+from paramiko.rsakey import RSAKey
+from paramiko.ssh_exception import SSHException
+
+from remote_code.ssh.algorithms import Algorithms
+from remote_code.ssh.wire import put_string
+
+_IDLE = threading.Event()
+"""Stands in for the `wake` of channels that nobody waits on."""
+
+_BANNER_LINES = 50
+_BANNER_LINE_BYTES = 8192
+
+STUCK_WRITE_S = 9.0
+"""A write that moves no byte for so long means that the link is lost."""
+
+
+class KexGroup14SHA1(KexGroup14SHA256):
+    """RFC 4253, 8.2; for old servers, when asked for."""
+
+    name = "diffie-hellman-group14-sha1"
+    hash_algo = sha1
+
+
+class KexGroup1SHA1(KexGroup14SHA256):
+    """RFC 4253, 8.1 with the prime of RFC 2409, 6.2; for old servers, when asked for."""
+
+    name = "diffie-hellman-group1-sha1"
+    hash_algo = sha1
+    P = int(
+        "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
+        "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
+        "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF",
+        16,
+    )
+
+
+class KexGexSHA1(KexGexSHA256):
+    """RFC 4419 with SHA-1; for old servers, when asked for."""
+
+    name = "diffie-hellman-group-exchange-sha1"
+    hash_algo = sha1
+    min_bits = 1024
+
+
+class PlainKexCurve25519(KexCurve25519):
+    """RFC 8731: the registered name of what paramiko knows as curve25519-sha256@libssh.org."""
+
+    name = "curve25519-sha256"
+
+
+class SHA1RSAKey(RSAKey):
+    """An RSA key whose only signature is `ssh-rsa` (RFC 4253, 6.6); for old servers, when asked for."""
+
+    HASHES = {  # type: ignore[misc] # noqa: RUF012 - paramiko reads the table from the class.
+        "ssh-rsa": hashes.SHA1,
+        "ssh-rsa-cert-v01@openssh.com": hashes.SHA1,
+    }
+
+
+class Stream(Protocol):
+    """What carries the bytes of a transport: a socket, or a channel of another transport."""
+
+    def send(self, data: memoryview, /) -> int:
+        """Send at least one byte."""
+
+    def recv(self, count: int, /) -> bytes:
+        """Receive at least one byte; nothing at the end."""
+
+    def settimeout(self, timeout_s: float | None, /) -> None:
+        """Bound the two above; they raise TimeoutError."""
+
+    def close(self) -> None:
+        """End the stream."""
+
+
+class WatchedPacketizer(Packetizer):
+    """Notes when the last packet came, and ends the link when a write gets stuck."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream)  # type: ignore[arg-type] # more than sockets will do
+        self._stream = stream
+        self._handshake_deadline: float | None = None
+        self.last_received = time.monotonic()
+        """Written by the transport's thread only, read by others."""
+
+    def read_message(self) -> tuple[int, Message]:
+        """Read one packet and note the time."""
+        found: tuple[int, Message] = super().read_message()
+        self.last_received = time.monotonic()
+        return found
+
+    def start_handshake(self, timeout: float) -> None:
+        """Bound the handshake; paramiko's own starts a timer thread, which outlives a handshake that fails."""
+        self._handshake_deadline = time.monotonic() + timeout
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the handshake was given up because it took too long."""
+        return self._handshake_deadline is not None and time.monotonic() > self._handshake_deadline
+
+    def handshake_timed_out(self) -> bool:
+        """Tell paramiko to give up the handshake."""
+        return self.is_late
+
+    def complete_handshake(self) -> None:
+        """Lift the bound."""
+        self._handshake_deadline = None
+
+    def write_all(self, out: bytes) -> None:  # type: ignore[override] # that is all it is given
+        """Write everything, or end the link: paramiko's own would wait for ever and copy the rest each time."""
+        rest = memoryview(out)
+        moved = time.monotonic()
+        while rest:
+            try:
+                count = self._stream.send(rest)
+            except TimeoutError:
+                count = 0
+            except OSError as exc:
+                raise EOFError from exc
+            if count > 0:
+                rest = rest[count:]
+                moved = time.monotonic()
+            elif self.closed or time.monotonic() - moved > STUCK_WRITE_S:
+                self.close()
+                raise EOFError
+
+
+class LinkTransport(paramiko.Transport):
+    """One SSH transport with the algorithms that were asked for, wake events, pings and a word on its end."""
+
+    _CLIENT_ID = "remote_code"
+
+    _kex_info: ClassVar[Mapping[str, type]] = {
+        **paramiko.Transport._kex_info,  # type: ignore[attr-defined] # private
+        PlainKexCurve25519.name: PlainKexCurve25519,
+        KexGroup14SHA1.name: KexGroup14SHA1,
+        KexGroup1SHA1.name: KexGroup1SHA1,
+        KexGexSHA1.name: KexGexSHA1,
+    }
+    _key_info: ClassVar[Mapping[str, type]] = {
+        **paramiko.Transport._key_info,  # type: ignore[attr-defined] # private
+        "ssh-rsa": SHA1RSAKey,
+        "ssh-rsa-cert-v01@openssh.com": SHA1RSAKey,
+    }
+
+    def __init__(self, stream: Stream, algorithms: Algorithms, *, compress: bool) -> None:
+        super().__init__(stream, packetizer_class=WatchedPacketizer)  # type: ignore[arg-type] # as above
+        self.offered = algorithms
+        self._preferred_kex = algorithms.kex
+        self._host_key_algorithms = algorithms.host_keys
+        self._preferred_ciphers = algorithms.ciphers
+        self._preferred_macs = algorithms.macs
+        self._preferred_pubkeys = algorithms.pubkeys
+        self.use_compression(compress)
+        self.preamble: list[str] = []
+        """What the server said before its identification string, or instead of it."""
+        self.server_lists: dict[str, list[str]] = {}
+        """The algorithms of the server's last KEXINIT, by paramiko's names."""
+        self.host_key_blob = b""
+        """The host key or certificate that signed the key exchange."""
+        self.disconnect_reason = ""
+        """The server's own words when it ended the connection."""
+        self.on_end: Callable[[], None] = lambda: None
+        """Called once by the transport's thread, as the last thing it does."""
+        self._pings: deque[Callable[[], None]] = deque()
+        # A deque is safe between the thread that asks and the transport's that answers; replies come in order.
+        self._handler_table[MSG_REQUEST_SUCCESS] = self._parse_ping_reply  # type: ignore[attr-defined] # private
+        self._handler_table[MSG_REQUEST_FAILURE] = self._parse_ping_reply  # type: ignore[attr-defined] # private
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """The host key algorithms that are offered, as given: paramiko would put certificates behind each."""
+        return self._host_key_algorithms
+
+    @property
+    def watched(self) -> WatchedPacketizer:
+        """The packetizer by its own type."""
+        packetizer = self.packetizer
+        assert isinstance(packetizer, WatchedPacketizer)
+        return packetizer
+
+    def run(self) -> None:
+        """Run the transport's thread, then tell of its end."""
+        try:
+            super().run()
+        finally:
+            self.on_end()
+
+    def abandon(self) -> None:
+        """End the transport at once, from any thread; who waits on its stream wakes up."""
+        shutdown = getattr(self.sock, "shutdown", None)
+        if shutdown is not None:
+            with contextlib.suppress(OSError, EOFError):
+                shutdown(socket.SHUT_RDWR)
+        self.close()
+
+    def send_ping(self, on_reply: Callable[[], None]) -> None:
+        """Send a global request that every server answers, if only by a refusal (RFC 4254, 4).
+
+        Raises:
+            EOFError: the link is lost.
+        """
+        message = Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        self._pings.append(on_reply)
+        self._send_user_message(message)  # type: ignore[attr-defined] # private
+
+    def open_exec(self, command: str, environment: tuple[tuple[str, str], ...], *, timeout_s: float) -> Channel:
+        """Open a session, send the environment and start a command in it.
+
+        Raises:
+            paramiko.ChannelException: the server opens no further session.
+            SSHException: it opened one and refused the command, or did not answer in time.
+            EOFError: the link is lost.
+        """
+        deadline = time.monotonic() + timeout_s
+        channel = self.open_session(timeout=timeout_s)
+        channel.wake = threading.Event()  # type: ignore[attr-defined] # ours
+        channel.exit_signal = None  # type: ignore[attr-defined] # ours
+        for name, value in environment:
+            self._send_request(channel, "env", name, value, wants_reply=False)
+        channel._event_pending()  # type: ignore[attr-defined] # private
+        self._send_request(channel, "exec", command, wants_reply=True)
+        channel.event.wait(max(0.0, deadline - time.monotonic()))
+        if not channel.event_ready:
+            was_closed = channel.closed
+            channel.close()
+            raise SSHException("the command was refused" if was_closed else "no answer to the command")
+        return channel
+
+    def _send_request(self, channel: Channel, kind: str, *fields: str, wants_reply: bool) -> None:
+        message = Message()
+        message.add_byte(cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add_string(kind)
+        message.add_boolean(wants_reply)
+        for text in fields:
+            message.add_string(text.encode("utf-8", "surrogateescape"))
+        self._send_user_message(message)  # type: ignore[attr-defined] # private
+
+    def _parse_ping_reply(self, message: Message) -> None:
+        if self._pings:
+            self._pings.popleft()()
+
+    def _check_banner(self) -> None:
+        """Read the server's identification string (RFC 4253, 4.2) and keep what it says before it."""
+        deadline = time.monotonic() + self.banner_timeout
+        for _ in range(_BANNER_LINES):
+            try:
+                line = self.packetizer.readline(max(0.1, deadline - time.monotonic()))
+            except (OSError, EOFError) as exc:
+                raise BannerMissing("no SSH identification string came") from exc
+            if line.startswith("SSH-"):
+                break
+            self.preamble.append(line[:_BANNER_LINE_BYTES])
+        else:
+            raise BannerMissing("too much text came before the SSH identification string")
+        self.remote_version = line
+        if not line.startswith(("SSH-2.0-", "SSH-1.99-")):
+            raise BannerMissing(f"the server speaks another protocol: {line[:100]!r}")
+
+    def _parse_kex_init(self, m: Message) -> None:
+        place = m.packet.tell()
+        parsed = self._really_parse_kex_init(m)  # type: ignore[attr-defined] # private
+        self.server_lists = {name: value for name, value in parsed.items() if isinstance(value, list)}
+        m.packet.seek(place)
+        super()._parse_kex_init(m)  # type: ignore[misc] # private
+
+    def _parse_disconnect(self, m: Message) -> None:
+        m.get_int()
+        self.disconnect_reason = m.get_text()[:1000]
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        super()._verify_key(host_key, sig)  # type: ignore[misc] # private
+        self.host_key_blob = host_key
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The login is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request failed, or was one step of several; `methods` may go on."""
+
+    methods: tuple[str, ...]
+    is_partial_success: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MethodReply:
+    """Message 60, whose meaning depends on the method: key accepted, password expired, or prompts."""
+
+    message: Message
+
+
+Reply = Accepted | Refused | MethodReply
+
+
+class AuthenticationExchange:
+    """The messages of RFC 4252 on one transport: requests go out at once, replies are waited for with a deadline.
+
+    The transport's thread puts replies into a queue, the connecting thread takes them; nothing else is shared.
+    """
+
+    def __init__(self, transport: LinkTransport, user: str) -> None:
+        self._transport = transport
+        self._user = user
+        self._replies: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
+        self._is_authenticated = False
+        self.banner = ""
+        """What the server wants to be shown before the login. Data, never instructions."""
+        self._handler_table = {
+            MSG_SERVICE_ACCEPT: lambda message: None,
+            MSG_USERAUTH_SUCCESS: self._on_success,
+            MSG_USERAUTH_FAILURE: self._on_failure,
+            MSG_USERAUTH_BANNER: self._on_banner,
+            MSG_USERAUTH_INFO_REQUEST: lambda message: self._replies.put(MethodReply(message)),
+        }
+        transport.auth_handler = self  # type: ignore[assignment] # it takes the place of paramiko's
+
+    def is_authenticated(self) -> bool:
+        """Tell the transport whether the login is complete."""
+        return self._is_authenticated
+
+    def get_username(self) -> str:
+        """Tell the transport the user's name."""
+        return self._user
+
+    def abort(self) -> None:
+        """Wake who waits: the transport has ended."""
+        self._replies.put(None)
+
+    @property
+    def session_id(self) -> bytes:
+        """What signatures are bound to (RFC 4253, 7.2)."""
+        return self._transport.session_id or b""
+
+    @property
+    def server_signature_algorithms(self) -> tuple[str, ...]:
+        """The algorithms that the server accepts for public keys (RFC 8308, 3.1); empty when it did not say."""
+        extensions: dict[str, bytes] = self._transport.server_extensions  # type: ignore[attr-defined] # private
+        found = extensions.get("server-sig-algs", b"")
+        return tuple(found.decode("ascii", "replace").split(",")) if found else ()
+
+    def request_service(self) -> None:
+        """Ask for the service; its acceptance is not waited for, so the first request travels with it."""
+        message = Message()
+        message.add_byte(cMSG_SERVICE_REQUEST)
+        message.add_string("ssh-userauth")
+        self._transport._send_message(message)  # type: ignore[attr-defined] # private
+
+    def request(self, method: str, fields: bytes = b"") -> None:
+        """Send an authentication request; `fields` are encoded."""
+        message = Message()
+        message.add_byte(cMSG_USERAUTH_REQUEST)
+        message.add_bytes(self._request_head(method) + fields)
+        self._transport._send_message(message)  # type: ignore[attr-defined] # private
+
+    def to_be_signed(self, fields: bytes) -> bytes:
+        """Return what a public key request signs (RFC 4252, 7)."""
+        return put_string(self.session_id) + cMSG_USERAUTH_REQUEST + self._request_head("publickey") + fields
+
+    def respond(self, answers: list[str]) -> None:
+        """Answer the prompts of keyboard-interactive (RFC 4256, 3.4)."""
+        message = Message()
+        message.add_byte(cMSG_USERAUTH_INFO_RESPONSE)
+        message.add_int(len(answers))
+        for answer in answers:
+            message.add_string(answer.encode())
+        self._transport._send_message(message)  # type: ignore[attr-defined] # private
+
+    def wait(self, timeout_s: float) -> Reply:
+        """Return the next reply.
+
+        Raises:
+            TimeoutError: none came in time.
+            EOFError: the server ended the connection.
+        """
+        try:
+            reply = self._replies.get(timeout=timeout_s)
+        except queue.Empty as exc:
+            raise TimeoutError from exc
+        if reply is None:
+            raise EOFError
+        return reply
+
+    def _request_head(self, method: str) -> bytes:
+        return put_string(self._user.encode("utf-8", "surrogateescape"), b"ssh-connection", method.encode())
+
+    def _on_success(self, message: Message) -> None:
+        self._is_authenticated = True
+        self._transport._auth_trigger()  # type: ignore[attr-defined] # private
+        self._replies.put(Accepted())
+
+    def _on_failure(self, message: Message) -> None:
+        methods = message.get_text().split(",")
+        self._replies.put(Refused(tuple(filter(None, methods)), message.get_boolean()))
+
+    def _on_banner(self, message: Message) -> None:
+        self.banner += message.get_string().decode("utf-8", "replace")[:10_000]
+
+
+class BannerMissing(SSHException):
+    """The server sent no identification string."""
+
+
+def _waking(handle: Callable[[Channel, Message], None]) -> Callable[[Channel, Message], None]:
+    """Wrap a handler of channel messages so that whoever waits on the channel wakes up."""
+
+    def handle_and_wake(channel: Channel, message: Message) -> None:
+        handle(channel, message)
+        getattr(channel, "wake", _IDLE).set()
+
+    return handle_and_wake
+
+
+def _handle_request(channel: Channel, message: Message) -> None:
+    """Handle a channel request; keeps `exit-signal` (RFC 4254, 6.10), which paramiko drops."""
+    place = message.packet.tell()
+    kind = message.get_text()
+    message.get_boolean()
+    if kind == "exit-signal":
+        channel.exit_signal = message.get_text()  # type: ignore[attr-defined] # ours
+        channel.status_event.set()
+    else:
+        message.packet.seek(place)
+        Channel._handle_request(channel, message)  # type: ignore[attr-defined] # private
+
+
+# The handlers are looked up in this table, so overriding methods of Channel would change nothing.
+LinkTransport._channel_handler_table = {  # type: ignore[attr-defined] # private
+    kind: _waking(handle)
+    for kind, handle in paramiko.Transport._channel_handler_table.items()  # type: ignore[attr-defined] # private
+} | {MSG_CHANNEL_REQUEST: _waking(_handle_request)}
