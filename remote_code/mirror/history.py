@@ -153,6 +153,16 @@ class History:
         """Note that the change of an entry was certainly made."""
         db.execute("UPDATE history SET status = 'done', in_place = ? WHERE id = ?", [in_place, entry_id])
 
+    def recognise(self, db: sqlite3.Connection, path: RemotePath, digest: str | None) -> None:
+        """Note that the remote has contents with this digest: a write of ours that left them was certainly made.
+
+        Nothing follows from old contents: the write may still be under way.
+        """
+        db.execute(
+            "UPDATE history SET status = 'done' WHERE path = ? AND status = 'unknown' AND after_digest IS ?",
+            [encode_path(path), digest],
+        )
+
     def discard(self, entry_ids: Iterable[int]) -> None:
         """Remove the entries of changes that were certainly not made."""
         ids = list(entry_ids)

@@ -24,7 +24,7 @@ from remote_code.mirror.plan import Keeping, Settled
 from remote_code.mirror.private import make_folder
 from remote_code.mirror.store import Tracked
 from remote_code.paths import LocalPath, RemotePath, Workspace
-from remote_code.remote.state import FileState, Present
+from remote_code.remote.state import Absent, FileState, Present
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +145,7 @@ class LocalMirror:
         def take_over(db: sqlite3.Connection) -> None:
             for item in settled:
                 self._settle(db, item, staged.get(item.observation.path), now_ns)
+                self._recognise(db, item)
             if session_id is not None:
                 found = [(item.observation.path, item.observation.state) for item in settled]
                 known = [(path, state) for path, state in found if state is not None]
@@ -274,6 +275,13 @@ class LocalMirror:
                 self._drop(db, path)
             case _:
                 pass
+
+    def _recognise(self, db: sqlite3.Connection, item: Settled) -> None:
+        state = item.observation.state
+        if isinstance(state, Absent):
+            self.history.recognise(db, item.observation.path, None)
+        elif state is not None and state.digest is not None:
+            self.history.recognise(db, item.observation.path, state.digest)
 
     def _store(
         self, db: sqlite3.Connection, path: RemotePath, state: Present, staged: Path | None, now_ns: int

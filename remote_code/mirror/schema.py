@@ -57,6 +57,7 @@ CREATE TABLE history (
 CREATE INDEX history_by_call ON history (call);
 CREATE INDEX history_by_path ON history (path);
 CREATE INDEX history_by_session ON history (session);
+CREATE INDEX history_unknown ON history (path) WHERE status = 'unknown';
 
 -- Contents that history entries name, each stored once in a file.
 CREATE TABLE contents (

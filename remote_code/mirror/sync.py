@@ -3,32 +3,17 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from remote_code.errors import (
-    ChannelRefused,
-    ConnectionFailed,
-    ConnectionLost,
-    IsADirectory,
-    MirrorUnusable,
-    NoSpace,
-    NoSuchFile,
-    NotADirectory,
-    OutsideWorkspace,
-    PermissionDenied,
-    PoolClosed,
-    PoolTimeout,
-    RemoteChanged,
-    RemoteCodeError,
-    RemoteOperationFailed,
-)
+from remote_code.errors import MirrorUnusable, RemoteChanged, RemoteCodeError, RemoteOperationFailed
 from remote_code.mirror.contents import digest_of
 from remote_code.mirror.history import Action, Draft, Entry, History
 from remote_code.mirror.local import Held, LocalMirror, MirrorLimits
 from remote_code.mirror.lock import PathLocks
 from remote_code.mirror.mapper import PathMapper
-from remote_code.mirror.plan import Edited, Keeping, Settled, draft, is_same, plan_push, plan_undo, settle
+from remote_code.mirror.outcome import PullReport, PushReport, perhaps_written
+from remote_code.mirror.plan import Edited, draft, is_same, plan_push, plan_undo, settle
 from remote_code.paths import RemotePath, Workspace
 from remote_code.remote.files import Files
 from remote_code.remote.state import Absent, Change, Changed, FileState, Kind, Observation, Present, Wanted
@@ -38,22 +23,6 @@ log = logging.getLogger(__name__)
 
 BATCH = 2000
 """Paths per flight where everything is pulled; bounds the memory for what comes back."""
-
-
-_NOTHING_WRITTEN = (
-    ChannelRefused,
-    ConnectionFailed,
-    IsADirectory,
-    NoSpace,
-    NoSuchFile,
-    NotADirectory,
-    OutsideWorkspace,
-    PermissionDenied,
-    PoolClosed,
-    PoolTimeout,
-    RemoteChanged,
-)
-"""What `Files.replace` raises when it certainly changed nothing, unless a fact `done` says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,40 +35,6 @@ class Pulled:
     """The bytes of a file, from the remote or, where it is as held, from the mirror. None when it is no file, too
     large, or not readable.
     """
-
-
-@dataclass(slots=True)
-class PullReport:
-    """What `pull_all` did; lists of paths."""
-
-    n_checked: int = 0
-    fetched: list[RemotePath] = field(default_factory=list)
-    dropped: list[RemotePath] = field(default_factory=list)
-    """No longer files on the remote, or too large now."""
-    edited: list[RemotePath] = field(default_factory=list)
-    """Changed on this machine: left alone."""
-    outside: list[RemotePath] = field(default_factory=list)
-    """Not in the allowed roots, or not reachable: left alone."""
-
-    def add(self, item: Settled) -> None:
-        """Count one file."""
-        path = item.observation.path
-        self.n_checked += 1
-        if item.keeping is Keeping.STORE:
-            self.fetched.append(path)
-        elif item.keeping is Keeping.DROP:
-            self.dropped.append(path)
-        elif item.keeping is Keeping.LEAVE:
-            self.outside.append(path)
-
-
-@dataclass(frozen=True, slots=True)
-class PushReport:
-    """What `push_all` did."""
-
-    written: list[Changed]
-    conflicts: list[RemotePath]
-    """Changed on this machine and on the remote: neither was touched."""
 
 
 class SyncEngine:
@@ -385,18 +320,6 @@ class SyncEngine:
         self.local.keep(settled, session_id=None)
         for item in settled:
             report.add(item)
-
-
-def perhaps_written(error: RemoteCodeError, paths: Sequence[RemotePath]) -> list[RemotePath]:
-    """Return which of the `paths` of a replace that failed may have been written all the same; in doubt, all."""
-    done = error.facts.get("done")
-    if isinstance(done, list):
-        return [path for path in paths if path in done]
-    if isinstance(done, int):
-        return list(paths[:done])
-    if isinstance(error, ConnectionLost):
-        return [] if error.facts.get("outcome") == "not_started" else list(paths)
-    return [] if isinstance(error, _NOTHING_WRITTEN) else list(paths)
 
 
 def _state_of(held: Held | None) -> Present | None:

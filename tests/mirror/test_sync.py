@@ -256,6 +256,7 @@ def test_a_lost_link_forgets_the_copies_and_leaves_an_uncertain_entry(site: Site
     assert not entry.is_certain
     assert site.sync.history.show(entry.entry_id).before == b"one\n"
     assert site.pull(path).contents == b"two\n"
+    assert site.sync.history.show(entry.entry_id).entry.is_certain
 
 
 def test_a_write_that_never_started_leaves_everything_as_it_was(site: Site) -> None:
