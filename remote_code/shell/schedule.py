@@ -11,12 +11,19 @@ SESSIONS_PER_LINK = 5
 """Sessions used of one connection until the server refuses one. A closed session's slot comes free late on OpenSSH, so
 that half of its default MaxSessions of 10 never sees a refusal."""
 
+TRANSFERS = 2
+"""Large files on their way at a time: one fills the link, the second hides the pauses of the first."""
+
 
 class Kind(enum.Enum):
     """What a worker is good for."""
 
     STANDBY = "standby"
+    """One command or search."""
     RESIDENT = "resident"
+    """Scripts, one after the other."""
+    TRANSFER = "transfer"
+    """A standby shell on the connection for files, which carries one large file; opened when it is wanted."""
 
 
 class Lane(enum.Enum):
@@ -25,11 +32,22 @@ class Lane(enum.Enum):
     COMMAND = "command"
     SEARCH = "search"
     FILE = "file"
+    TRANSFER = "transfer"
 
     @property
     def kind(self) -> Kind:
         """The worker that serves this lane."""
-        return Kind.RESIDENT if self is Lane.FILE else Kind.STANDBY
+        return _KINDS[self]
+
+
+_KINDS = {
+    Lane.COMMAND: Kind.STANDBY,
+    Lane.SEARCH: Kind.STANDBY,
+    Lane.FILE: Kind.RESIDENT,
+    Lane.TRANSFER: Kind.TRANSFER,
+}
+_HOMES = {Kind.STANDBY: Kind.STANDBY, Kind.RESIDENT: Kind.RESIDENT, Kind.TRANSFER: Kind.RESIDENT}
+"""The purpose of the connection that each kind belongs on."""
 
 
 class Phase(enum.Enum):
@@ -59,6 +77,7 @@ class LinkView:
 
     id: int
     purpose: Kind
+    """STANDBY for commands, RESIDENT for files."""
     capacity: int
     """How many sessions it may hold at a time."""
 
@@ -123,7 +142,7 @@ def choose_worker(lane: Lane, view: View) -> int | None:
         return None
     idle = [worker for worker in view.workers if worker.kind is lane.kind and worker.phase is Phase.IDLE]
     purposes = {link.id: link.purpose for link in view.links}
-    own = [worker for worker in idle if purposes.get(worker.link_id) is lane.kind]
+    own = [worker for worker in idle if purposes.get(worker.link_id) is _HOMES[lane.kind]]
     chosen = own or idle
     return chosen[0].id if chosen else None
 
@@ -132,6 +151,8 @@ def limit(kind: Kind, view: View) -> int:
     """Return how many workers of `kind` there may be now."""
     if kind is Kind.RESIDENT:
         return view.file_size
+    if kind is Kind.TRANSFER:
+        return TRANSFERS
     return view.command_size + (1 if _n_commands(view) >= view.command_size else 0)
 
 
@@ -166,9 +187,9 @@ def plan(view: View) -> list[Action]:
 
 def _make_room(kind: Kind, view: View) -> list[Action]:
     """Return what gives a caller a session: one connection more, else the end of an idle worker of the other kind."""
-    most = view.command_size + 1 + view.file_size
+    most = sum(limit(each, view) for each in Kind)
     if view.may_connect and len(view.links) < most:
-        return [Connect(kind)]
+        return [Connect(_HOMES[kind])]
     needed = {lane.kind for lane in view.waiting}
     if any(worker.phase is Phase.ENDING for worker in view.workers):
         return []
@@ -214,7 +235,7 @@ def _shrink(view: View) -> list[Action]:
 
 def _roomiest(kind: Kind, room: dict[int, int], view: View) -> LinkView | None:
     open_links = [link for link in view.links if room[link.id] > 0]
-    return max(open_links, key=lambda link: (link.purpose is kind, room[link.id]), default=None)
+    return max(open_links, key=lambda link: (link.purpose is _HOMES[kind], room[link.id]), default=None)
 
 
 def _n_sessions(link_id: int, view: View) -> int:
