@@ -1,8 +1,15 @@
 """What is seen of remote files, under dash, bash and BusyBox ash."""
 
+import os
+import threading
 from pathlib import Path
 
-from remote_code.remote.state import Absent, Kind, Present
+import pytest
+
+from remote_code.paths import RemotePath
+from remote_code.remote.files import ANYWHERE
+from remote_code.remote.state import Absent, Kind, Present, Wanted
+from remote_code.shell.job import Flights
 from tests.remote.conftest import Machine
 
 
@@ -24,10 +31,137 @@ def test_observe_of_what_is_held_sends_no_contents(machine: Machine, place: Path
     file.write_bytes(b"one\n")
     held = machine.present(file)
     found = machine.observe(file, held=held)
-    assert (found.is_as_held, found.contents) == (True, None)
+    assert (found.is_as_held, found.contents, found.state) == (True, None, held)
+
+
+def test_an_old_file_is_settled_and_held_by_its_state_alone(machine: Machine) -> None:
+    """A file that changed long ago needs no digest; its own time would still tell of a change."""
+    state = machine.present("/bin/true")
+    assert state.is_settled
+    assert machine.observe("/bin/true", held=state).is_as_held
+
+
+def test_a_file_just_written_is_not_settled(machine: Machine, place: Path) -> None:
+    (place / "a").write_bytes(b"1")
+    assert not machine.present(place / "a").is_settled
+
+
+def test_a_change_back_in_time_is_seen(machine: Machine, place: Path) -> None:
+    file = place / "a"
+    file.write_bytes(b"one")
+    held = machine.present(file)
+    file.write_bytes(b"two")
+    os.utime(file, ns=(held.mtime_ns, held.mtime_ns))
+    assert machine.observe(file, held=held).contents == b"two"
 
 
 def test_observe_tells_an_absent_file_from_one_whose_directory_is_missing(machine: Machine, place: Path) -> None:
     assert machine.observe(place / "new").kind is Kind.ABSENT
     assert machine.observe(place / "no" / "new").kind is Kind.ABSENT_DIRECTORY
     assert machine.observe(place / "new").state == Absent()
+    assert machine.observe("/bin/true/x").kind is Kind.ABSENT_DIRECTORY
+
+
+def test_each_kind_of_thing_is_named(machine: Machine, place: Path) -> None:
+    os.mkfifo(place / "fifo")
+    (place / "dir").mkdir()
+    (place / "cycle").symlink_to("cycle2")
+    (place / "cycle2").symlink_to("cycle")
+    (place / "dangling").symlink_to("nothing/there")
+    names = ["fifo", "dir", "cycle", "cycle2", "dangling"]
+    kinds = [Kind.OTHER, Kind.DIRECTORY, Kind.LINK_CYCLE, Kind.LINK_CYCLE, Kind.ABSENT_DIRECTORY]
+    assert [machine.observe(place / name).kind for name in names] == kinds
+    assert machine.observe(place / "dangling").real_path == str(place / "nothing" / "there")
+    assert machine.observe("/").kind is Kind.DIRECTORY
+    assert machine.observe("/dev/null").kind is Kind.OTHER
+
+
+def test_a_file_above_the_limit_is_told_but_not_sent(machine: Machine, place: Path) -> None:
+    (place / "big").write_bytes(b"x" * 1001)
+    found = machine.observe(place / "big", limit_bytes=1000)
+    assert (found.is_too_large, found.contents) == (True, None)
+    assert isinstance(found.state, Present)
+    assert found.state.size_bytes == 1001
+    assert machine.observe(place / "big", limit_bytes=1001).contents == b"x" * 1001
+
+
+def test_a_thousand_paths_take_one_flight(machine: Machine, place: Path) -> None:
+    files = [place / f"{n}.txt" for n in range(1000)]
+    for n, file in enumerate(files[:900]):
+        file.write_bytes(b"%d\n" % n)
+    wanted = [Wanted(RemotePath(str(file))) for file in files]
+    flights = Flights()
+    found = machine.files.observe(wanted, roots=ANYWHERE, flights=flights, limit_bytes=1000)
+    assert flights.count == 1
+    assert [each.contents for each in found] == [b"%d\n" % n for n in range(900)] + [None] * 100
+    held = [Wanted(each.path, each.state if isinstance(each.state, Present) else None) for each in found]
+    files[7].write_bytes(b"!")
+    again = machine.files.observe(held, roots=ANYWHERE, flights=flights, limit_bytes=1000)
+    assert flights.count == 2
+    assert [index for index, each in enumerate(again) if each.contents is not None] == [7]
+
+
+def test_more_paths_than_one_job_takes_are_asked_in_several(machine: Machine, place: Path) -> None:
+    (place / "a").write_bytes(b"1")
+    wanted = [Wanted(RemotePath(str(place / "a")))] * 1001
+    flights = Flights()
+    found = machine.files.observe(wanted, roots=ANYWHERE, flights=flights, limit_bytes=10)
+    assert (flights.count, [each.contents for each in found]) == (2, [b"1"] * 1001)
+
+
+def test_a_file_that_is_rewritten_meanwhile_is_never_mixed(machine: Machine, place: Path) -> None:
+    """Contents and state belong together, whatever a writer does beside."""
+    file, stop = place / "a", threading.Event()
+    versions = [bytes([65 + n]) * 30_000 for n in range(20)]
+    file.write_bytes(versions[0])
+
+    def rewrite() -> None:
+        n = 0
+        while not stop.wait(0.002):
+            n += 1
+            with file.open("r+b") as stream:
+                stream.write(versions[n % 20])
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        for _ in range(40):
+            found = machine.observe(file)
+            assert found.contents in versions
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_a_log_that_only_grows_is_read_as_it_was_at_first(machine: Machine, place: Path) -> None:
+    log, stop = place / "log", threading.Event()
+    line = b"one line of the log\n"
+    log.write_bytes(line * 100)
+
+    def grow() -> None:
+        with log.open("ab", buffering=0) as stream:
+            while not stop.wait(0.0002):
+                stream.write(line * 3)
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        for _ in range(3):
+            found = machine.observe(log, limit_bytes=1 << 30)
+            assert found.contents is not None
+            assert len(found.contents) % len(line) == 0
+            assert found.contents.startswith(line * 100)
+            part = machine.files.read_lines(
+                RemotePath(str(log)), first=2, limit=3, limit_bytes=1000, roots=ANYWHERE, flights=Flights()
+            )
+            assert part.contents == line * 3
+    finally:
+        stop.set()
+        writer.join()
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_named(machine: Machine, place: Path) -> None:
+    (place / "a").write_bytes(b"x")
+    (place / "a").chmod(0)
+    assert machine.observe(place / "a").is_unreadable

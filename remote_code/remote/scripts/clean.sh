@@ -17,11 +17,24 @@ rc_clean() {
     for clean_stage in "/tmp/.remote-code-$RC_UID" "$HOME/.remote-code-$RC_UID"; do
       if [ ! -d "$clean_stage" ] || [ -L "$clean_stage" ]; then continue; fi
       rc_clean_one "$RC_PATH" "$clean_stage/$clean_name" "$5" "$6"
+      rc_clean_locks "$clean_stage"
       rmdir -- "$clean_stage" 2>/dev/null
     done
     printf '%s %s\n' "$clean_n" "$clean_word"
     shift 6
   done
+}
+
+# rc_clean_locks STAGE: remove lock files whose owners are dead.
+rc_clean_locks() {
+  for locks_path in "$1/lock".*; do
+    kill -0 "${locks_path##*.}" 2>/dev/null || rm -f -- "$locks_path"
+  done
+  [ ! -e "$1/lock" ] || {
+    # Taking it over, and giving it up, is what removes the one of a dead owner.
+    rc_lock_file && rc_unlock
+    rc_unstage
+  }
 }
 
 # rc_clean_one TARGET TEMP OLD-DIGEST NEW-DIGEST
