@@ -1,0 +1,72 @@
+"""Starts OpenCode for one target, always from the same local folder, so that its sessions are found again."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from remote_code.config import Config
+from remote_code.errors import ConfigError
+from remote_code.opencode.local import config_dir
+from remote_code.opencode.slug import session_folder
+from remote_code.ssh.target import parse_command
+
+
+def launch(arguments: Sequence[str], *, environ: Mapping[str, str], home: Path) -> int:
+    """Run OpenCode with all `arguments` and return its exit status; where there is `exec`, this never returns.
+
+    Raises:
+        ConfigError: REMOTE_SSH is unset or cannot be read, or OpenCode is not installed.
+    """
+    folder = prepare_folder(environ, home=home)
+    program = find_opencode(environ)
+    variables = bounded_install(environ, home=home)
+    command = [program, *arguments]
+    if os.name == "nt":
+        return subprocess.run(command, cwd=folder, env=variables, check=False).returncode
+    os.chdir(folder)
+    os.execve(program, command, {**variables, "PWD": str(folder)})
+
+
+def prepare_folder(environ: Mapping[str, str], *, home: Path) -> Path:
+    """Make, if need be, the local folder that belongs to the target, and return it.
+
+    Raises:
+        ConfigError: REMOTE_SSH is unset or cannot be read.
+    """
+    config = Config.from_environment(environ)
+    name = session_folder(parse_command(config.remote_ssh).host, config.workdir)
+    folder = home / ".opencode" / "remote-sessions" / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def find_opencode(environ: Mapping[str, str]) -> str:
+    """Return the path of OpenCode's program.
+
+    Raises:
+        ConfigError: it is not in PATH.
+    """
+    path = environ.get("PATH", "")
+    program = shutil.which("opencode", path=path)
+    if program is None:
+        raise ConfigError(
+            "cannot find the program `opencode` in PATH; `npm install -g opencode-ai` installs it",
+            variable="PATH",
+            value=path,
+        )
+    return program
+
+
+def bounded_install(environ: Mapping[str, str], *, home: Path) -> dict[str, str]:
+    """Return the environment for OpenCode: without network its first start must not wait for npm.
+
+    Before it loads any plugin OpenCode installs a package of its own into each configuration folder that has no
+    `node_modules`; npm's usual retries make that 75 s where the registry cannot be reached. Ours does not need it.
+    """
+    variables = dict(environ)
+    folders = [config_dir(environ, home=home), home / ".opencode"]
+    if not all((folder / "node_modules").exists() for folder in folders):
+        variables.setdefault("npm_config_fetch_retries", "0")
+    return variables

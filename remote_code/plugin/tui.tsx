@@ -1,0 +1,78 @@
+/** @jsxImportSource @opentui/solid */
+/**
+ * The badge right of the prompt: `🌐 Remote: host /path`, the state of the connection, its round-trip time, a notice.
+ *
+ * It reads the status file that the server plugin keeps for this OpenCode process. No imports: OpenCode runs this file
+ * as it is. Without REMOTE_SSH it shows nothing.
+ */
+
+type Status = {
+  state: "connecting" | "ready" | "degraded" | "failed"
+  host: string | null
+  workdir: string | null
+  rttMs: number | null
+  error?: { message: string }
+  notice?: string
+}
+
+const REFRESH_MS = 1000
+/** Longer errors and notices are cut: the whole text stands in the session and in the log. */
+const NOTE_LENGTH = 60
+
+const home = process.env.HOME ?? process.env.USERPROFILE ?? ""
+const file = `${home}/.opencode/remote-code/status-${process.pid}.json`
+
+function shorten(text: string) {
+  const line = text.replace(/\s+/g, " ").trim()
+  return line.length > NOTE_LENGTH ? `${line.slice(0, NOTE_LENGTH - 1)}…` : line
+}
+
+function describe(status: Status | null) {
+  if (!status) return "🌐 Remote: starting…"
+  const words = ["🌐 Remote:", status.host, status.workdir]
+  if (status.state === "connecting") words.push("connecting…")
+  if (status.state === "degraded") words.push("reconnecting…")
+  if (status.state === "failed") words.push("✗", shorten(status.error?.message ?? "failed"))
+  if (status.state === "ready" && status.rttMs !== null) words.push(`${Math.round(status.rttMs)} ms`)
+  if (status.notice) words.push("·", shorten(status.notice))
+  return words.filter(Boolean).join(" ")
+}
+
+async function tui(api: any) {
+  if (!process.env.REMOTE_SSH) return
+  // The terminal's side of OpenCode starts the person's editor and other programs; none of them needs these.
+  delete process.env.REMOTE_PASSWORD
+  delete process.env.REMOTE_SUDO_PASSWORD
+
+  const badges = new Set<any>()
+  let status: Status | null = null
+
+  const paint = (badge: any) => {
+    const colors = api.theme.current
+    const color = { ready: colors.textMuted, failed: colors.error }[status?.state as string] ?? colors.warning
+    badge.content = describe(status)
+    badge.fg = color
+  }
+
+  const refresh = async () => {
+    // Missing, or replaced in this moment: the next look will find it.
+    status = await Bun.file(file).json().catch(() => null)
+    for (const badge of badges) badge.isDestroyed ? badges.delete(badge) : paint(badge)
+  }
+
+  const badge = () => (
+    <text
+      ref={(node: any) => {
+        badges.add(node)
+        paint(node)
+      }}
+    />
+  )
+
+  await refresh()
+  const timer = setInterval(refresh, REFRESH_MS)
+  api.lifecycle.onDispose(() => clearInterval(timer))
+  api.slots.register({ order: 50, slots: { home_prompt_right: badge, session_prompt_right: badge } })
+}
+
+export default { id: "remote-code-badge", tui }
