@@ -154,7 +154,8 @@ class Shells:
                         raise
                     may_repeat = may_repeat and exc.facts["outcome"] != "unknown"
                     continue
-                loan.is_reusable = True
+                # A script that failed may have left bytes of its payload: they would be read as the next job.
+                loan.is_reusable = result.exit_status == 0
                 return result
         raise AssertionError("the last attempt returns or raises")
 
