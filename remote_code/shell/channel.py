@@ -13,6 +13,8 @@ class Channel(Protocol):
 
     wake: threading.Event
     """Set whenever data, an end of file, an exit status, an exit signal or the end of the link has come."""
+    is_in_use: bool
+    """Whether somebody waits for an answer, so that the link is watched closely. `send` sets it, workers reset it."""
 
     def send(self, data: memoryview, *, timeout_s: float) -> int:
         """Hand at least one byte to the transport and return how many; blocks while the window is closed.
@@ -68,6 +70,10 @@ class Link(Protocol):
     @property
     def rtt_s(self) -> float | None:
         """The last measured round-trip time in seconds; None before the first measurement."""
+
+    @property
+    def needed_person(self) -> bool:
+        """Whether a person had to answer at the login, so that no further one is made unasked."""
 
     def open_exec(self, command: str, *, timeout_s: float) -> Channel:
         """Open a session channel and start `command` in it (RFC 4254, 6.1 and 6.5).

@@ -286,6 +286,7 @@ class Roster:
         if connection.ends_badly:
             connection.capacity = 1
         self.connections.append(connection)
+        self._may_add_connections = self._may_add_connections and not link.needed_person
         self.error = None
         self._connect_failures = 0
         self._may_connect_at = now + self.settings.stagger_s
@@ -320,6 +321,12 @@ class Roster:
             for worker in self.workers
             if worker.connection is not connection or worker.phase in (Phase.BUSY, Phase.OPENING)
         ]
+        if connection.link.needed_person and not self.connections:
+            self.error = AuthenticationFailed(
+                "the connection was lost, and a new login needs a person (a one-time code or another answer): "
+                "start the session again"
+            )
+            self.fail_waiters(self.error)
         self.changed.notify_all()
         return True
 

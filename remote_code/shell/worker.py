@@ -190,10 +190,19 @@ class _Run:
         if self._on_output:
             self._on_output(stream, data)
 
+    def _is_closed_in_order(self) -> bool:
+        """Tell whether the server closed the channel, without a status, on a link that lives."""
+        # When a link ends, its channels are closed a moment before that is known.
+        deadline = time.monotonic() + DRAIN_S
+        while self._channel.is_closed and not self._channel.is_link_lost and time.monotonic() < deadline:
+            self._channel.wake.clear()
+            self._channel.wake.wait(DRAIN_S / 4)
+        return self._channel.is_closed and not self._channel.is_link_lost
+
     def _result(self) -> Result:
         channel = self._channel
-        ended_in_order = channel.is_closed and not channel.is_link_lost
-        is_done = self._has_ended or (ended_in_order and not self._is_timed_out and not self._is_cancelled)
+        was_stopped = self._is_timed_out or self._is_cancelled
+        is_done = self._has_ended or (not was_stopped and self._is_closed_in_order())
         stdout, stderr = self._kept["stdout"], self._kept["stderr"]
         return Result(
             outcome=Outcome.DONE if is_done else Outcome.UNKNOWN,
@@ -248,6 +257,7 @@ class ResidentShell(_Shell):
             if status and stderr.endswith(end + b"\n"):
                 del stdout[len(stdout) - len(status[0]) :]
                 del stderr[len(stderr) - len(end) - 1 :]
+                self.channel.is_in_use = False
                 return Result(Outcome.DONE, int(status[1]), None, bytes(stdout), bytes(stderr))
             left_s = deadline - time.monotonic()
             if cancel and cancel.is_set:
@@ -272,6 +282,7 @@ def open_resident(link: Link, place: boot.Place, *, library: str, timeout_s: flo
     shell = ResidentShell(channel, ready, start.token)
     if library:
         shell.load(library)
+        channel.is_in_use = False
     return shell
 
 
@@ -304,6 +315,7 @@ def _wait_until_ready(channel: Channel, start: boot.Start, deadline: float) -> b
         stderr += received[1]
         ready = boot.find_ready(stdout, start.token)
         if ready and boot.find_ready(stderr, start.token):
+            channel.is_in_use = False
             return ready
         left_s = deadline - time.monotonic()
         if not any(received):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paramiko.channel import Channel as ParamikoChannel
 
     from remote_code.ssh.auth import Login
-    from remote_code.ssh.transport import LinkTransport
+    from remote_code.ssh.transport import LinkTransport, WakeEvent
 
 _log = logging.getLogger(__name__)
 
@@ -52,16 +52,13 @@ class ExecChannel:
     """One exec channel; satisfies the Protocol `Channel` of the shell room."""
 
     def __init__(self, connection: "Connection", channel: "ParamikoChannel") -> None:
-        self.wake: threading.Event = channel.wake  # type: ignore[attr-defined] # set by LinkTransport
-        self.is_in_use = False
-        """Whether somebody waits for an answer, so that the link is watched closely. Set by `send`; whoever keeps the
-        channel open after the answer is complete sets it back."""
+        self._wake: WakeEvent = channel.wake  # type: ignore[attr-defined] # set by LinkTransport
+        self.wake: threading.Event = self._wake
         self._connection = connection
         self._channel = channel
 
     def send(self, data: memoryview, *, timeout_s: float) -> int:
         """Hand at least one byte to the transport and return how many; blocks while the window is closed."""
-        self.is_in_use = True
         self._channel.settimeout(timeout_s)
         try:
             count = self._channel.send(data)  # type: ignore[arg-type] # a memoryview will do
@@ -104,6 +101,11 @@ class ExecChannel:
         return self._channel.closed
 
     @property
+    def is_waited_on(self) -> bool:
+        """Whether somebody waits for the remote process, so that the link is watched closely."""
+        return self._wake.was_waited_on(within_s=1.0) and not self._channel.closed
+
+    @property
     def is_link_lost(self) -> bool:
         """Whether the link under the channel has ended, in which case a missing exit status means "unknown"."""
         return not self._connection.is_alive
@@ -117,7 +119,6 @@ class ExecChannel:
 
     def close(self) -> None:
         """Close the channel; does nothing when it is closed already."""
-        self.is_in_use = False
         self._connection.forget(self)
         try:
             self._channel.close()
@@ -169,6 +170,11 @@ class Connection:
     def rtt_s(self) -> float | None:
         """The last measured round-trip time in seconds; None before the first measurement."""
         return self._rtt_s
+
+    @property
+    def needed_person(self) -> bool:
+        """Whether a person had to answer at the login, so that no further one is made unasked."""
+        return self.login.needed_person
 
     def open_exec(self, command: str, *, timeout_s: float) -> ExecChannel:
         """Open a session channel and start `command` in it.
@@ -272,13 +278,13 @@ class Connection:
     def _is_in_use(self) -> bool:
         with self._lock:
             channels = list(self._channels)
-        return any(channel.is_in_use and not channel.is_closed for channel in channels)
+        return any(channel.is_waited_on for channel in channels)
 
     def _watch(self) -> None:
         """Ping when nothing has come for a while, and end the link when nothing comes after that."""
         idle_s = self.options.network.server_alive_interval_s
         idle_s = PING_IDLE_S if idle_s is None else idle_s
-        wait_s = 0.0
+        wait_s = 1.0
         is_first = True
         while not self._ended.wait(wait_s):
             now = time.monotonic()

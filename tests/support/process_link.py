@@ -16,6 +16,7 @@ class ProcessChannel:
 
     def __init__(self, command: str, *, environment: dict[str, str] | None, login_shell: str) -> None:
         self.wake = threading.Event()
+        self.is_in_use = False
         self.is_closed = False
         self.is_link_lost = False
         self._lock = threading.Lock()  # Guards the two buffers.
@@ -125,6 +126,7 @@ class ProcessLink:
     """Starts processes on this machine as a server would for exec requests; at most `max_sessions` at a time."""
 
     rtt_s: float | None = 0.0
+    needed_person = False
 
     def __init__(
         self,
