@@ -35,6 +35,7 @@ export class Engine {
     this.options = options
     this.isClosing = false
     this.isSpare = true
+    this.startedAt = 0
     this.lastId = 0
     /** @type {Map<number, Waiting>} */
     this.waiting = new Map()
@@ -177,7 +178,8 @@ export class Engine {
     const lastWords = this.log.trim().split("\n").at(-1) ?? ""
     const error = new Error(`Remote Code's engine ("${words} serve") ${how}${lastWords && `: ${lastWords}`}`)
     const hadAnswered = this.lastId > this.waiting.size
-    const willRestart = !this.isClosing && hadAnswered && (this.isSpare || Date.now() - this.startedAt > STABLE_AFTER)
+    const isStable = this.isSpare || Date.now() - this.startedAt > STABLE_AFTER
+    const willRestart = !this.isClosing && hadAnswered && isStable
     if (willRestart) this.isSpare = false
     else this.failure = error
     const underWay = new Error(`${error.message}. The outcome of this call is unknown; look at the remote before trying again`)

@@ -46,9 +46,9 @@ async function server(input, options) {
     tool: Object.fromEntries(tools.map((tool) => [tool.name, definition(tool, used)])),
 
     async config(merged) {
-      config = merged
-      arm(merged, command)
-      used.initialize(initialization(input, merged))
+      config = /** @type {Params} */ (merged) // The SDK's type does not know `shell` and `tool_output`.
+      arm(config, command)
+      used.initialize(initialization(input, config))
     },
 
     // OpenCode lists every argument of a plugin's tool as required; the schema itself knows better.
