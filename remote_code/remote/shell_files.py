@@ -2,7 +2,9 @@
 
 import hashlib
 import posixpath
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from remote_code.paths import RemotePath, encode_path
@@ -37,13 +39,15 @@ _SLOWEST_BYTES_PER_S = 64 * 1024
 class ShellFiles:
     """The `Files` of a machine with a POSIX shell.
 
-    `notes` keeps what a cut write may leave; without it such temporaries are found by nobody.
+    `notes` keeps what a cut write may leave for the next engine; this one cleans up by itself once the link is back.
     """
 
     def __init__(self, runner: Runner, host: Host, *, notes: Notes | None = None) -> None:
         self.notes = notes
         self._runner = runner
         self._host = host
+        self._lock = threading.Lock()  # Guards the list below.
+        self._unanswered: list[Leftover] = []
 
     def observe(
         self, wanted: Sequence[Wanted], *, roots: Sequence[RemotePath], flights: Flights, limit_bytes: int
@@ -56,6 +60,7 @@ class ShellFiles:
         Raises:
             RemoteOperationFailed: a file was rewritten during every attempt.
         """
+        self._clean_unanswered(flights)
         found: list[Observation] = []
         for part in _jobs(wanted):
             found += self._observe_part(part, roots=roots, flights=flights, limit_bytes=limit_bytes)
@@ -130,22 +135,49 @@ class ShellFiles:
         """
         if not changes:
             return []
+        self._clean_unanswered(flights)
         order = sorted(range(len(changes)), key=lambda index: changes[index].contents is None)
         items = [_Item.of(changes[index]) for index in order]
         token, now_ns = new_token(), self._host.clock_before_now_ns()
         leftovers = [item.leftover(token, n + 1) for n, item in enumerate(items)]
-        if self.notes is not None:
-            self.notes.add(leftovers)
-        data = run(self._runner, self._replace_script(items, token, roots), flights=flights)
-        answer = parse.read_replaced(data, token=token, count=len(items))
-        if self.notes is not None and answer.reason != "broken":
-            self.notes.remove(leftovers)
+        with self._noted(leftovers):
+            data = run(self._runner, self._replace_script(items, token, roots), flights=flights)
+            answer = parse.read_replaced(data, token=token, count=len(items))
         if answer.reason != "ok":
             refused = items[answer.index - 1].change if answer.index else None
             done = [items[each.index - 1].change.path for each in answer.done]
             raise refusals.replace_refused(answer.reason, refused, done=done)
         results = [_changed(items[each.index - 1], each, now_ns=now_ns) for each in answer.done]
         return [changed for _, changed in sorted(zip(order, results, strict=True), key=lambda pair: pair[0])]
+
+    @contextmanager
+    def _noted(self, leftovers: Sequence[Leftover]) -> Iterator[None]:
+        """Keep `leftovers` noted while a replace is under way, and after it when its answer did not come."""
+        if self.notes is not None:
+            self.notes.add(leftovers)
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._unanswered += leftovers
+            raise
+        if self.notes is not None:
+            self.notes.remove(leftovers)
+
+    def _clean_unanswered(self, flights: Flights) -> None:
+        """Clean up after replaces whose answers were lost, now that the link is there again."""
+        with self._lock:
+            leftovers, self._unanswered = self._unanswered, []
+        if not leftovers:
+            return
+        try:
+            self.clean(leftovers, flights=flights)
+        except BaseException:
+            with self._lock:
+                self._unanswered += leftovers
+            raise
+        if self.notes is not None:
+            self.notes.remove(leftovers)
 
     def _replace_script(self, items: Sequence["_Item"], token: str, roots: Sequence[RemotePath]) -> Script:
         lines = ["exec <&3\n", _roots(roots), f"rc_begin {token}\n"]

@@ -113,7 +113,8 @@ def clean_up_and_check(machine: Machine, folder: Path, notes: Notes, *, context:
         found[name] = contents or b""
     left = [path.name for path in folder.rglob("*") if path.is_file() and str(path.relative_to(folder)) not in NEW]
     assert left == ["other-name"], context
-    assert not Path(f"/tmp/.remote-code-{os.getuid()}").exists(), context
+    staged = list(Path(f"/tmp/.remote-code-{os.getuid()}").glob(f".rc-{notes.kept[0].token}*"))
+    assert staged == [], context
     return found
 
 

@@ -1,0 +1,153 @@
+"""SYNC-5: writers beside each other. Ours lose nothing; what a foreign one writes in the window is found."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from remote_code.errors import RemoteChanged, RemoteOperationFailed
+from remote_code.paths import RemotePath
+from remote_code.remote.files import ANYWHERE
+from remote_code.remote.probe import probe
+from remote_code.remote.shell_files import ShellFiles
+from remote_code.remote.state import Change, Changed, Present, Wanted
+from remote_code.shell.job import Flights
+from tests.support.posix_shells import SHELLS, local_shells, programs_without
+
+INCREMENTS = int(os.environ.get("REMOTE_CODE_INCREMENTS", "30"))
+
+LATE_WRITER = """#!/bin/sh
+case $1 in -f) for target do :; done; printf 'late\\n' >>"$target";; esac
+exec /usr/bin/mv "$@"
+"""
+LATE_REMOVER = """#!/bin/sh
+case $1 in -f) for target do :; done; [ ! -f "$target" ] || printf 'late\\n' >>"$target";; esac
+exec /usr/bin/rm "$@"
+"""
+LATE_CREATOR = """#!/bin/sh
+case $1 in -T) for target do :; done; printf 'theirs\\n' >"$target";; esac
+exec /usr/bin/ln "$@"
+"""
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_four_writers_with_retry_lose_nothing(name: str, tmp_path: Path, place: Path) -> None:
+    """SYNC-5"""
+    file = place / "list"
+    file.write_bytes(b"")
+    with local_shells(name, tmp_path, file_size=4) as shells:
+        host = probe(shells, None, flights=Flights())
+
+        def append(writer: int) -> int:
+            files, refused = ShellFiles(shells, host), 0
+            for n in range(INCREMENTS):
+                while True:
+                    (found,) = files.observe(
+                        [Wanted(RemotePath(str(file)))], roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20
+                    )
+                    assert isinstance(found.state, Present)
+                    assert found.contents is not None
+                    change = Change(found.path, found.state, found.contents + b"%d.%d\n" % (writer, n))
+                    try:
+                        files.replace([change], roots=ANYWHERE, flights=Flights())
+                        break
+                    except RemoteChanged:
+                        refused += 1
+            return refused
+
+        with ThreadPoolExecutor(4) as writers:
+            refused = sum(writers.map(append, range(4)))
+    print(f"{name}: {4 * INCREMENTS} increments, {refused} refused and repeated, none lost")
+    written = file.read_text(encoding="ascii").split()
+    assert sorted(written) == sorted(f"{writer}.{n}" for writer in range(4) for n in range(INCREMENTS))
+    assert [entry.name for entry in place.iterdir()] == ["list"]
+
+
+def change_under(
+    tmp_path: Path, target: Path, contents: bytes | None, *, program: str, script: str, name: str
+) -> Changed:
+    path = programs_without([], tmp_path / "programs", own={program: script})
+    with local_shells(name, tmp_path, path=path) as shells:
+        files = ShellFiles(shells, probe(shells, None, flights=Flights()))
+        wanted = [Wanted(RemotePath(str(target)))]
+        (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20)
+        assert found.state is not None
+        (changed,) = files.replace([Change(found.path, found.state, contents)], roots=ANYWHERE, flights=Flights())
+        return changed
+
+
+@pytest.mark.parametrize("name", ["dash", "bash"])
+def test_what_is_written_in_the_window_comes_back(name: str, tmp_path: Path, place: Path) -> None:
+    """SYNC-5: between the last comparison and the rename, here by a `mv` that first writes into the old file."""
+    file = place / "a"
+    file.write_bytes(b"old\n")
+    changed = change_under(tmp_path, file, b"new\n", program="mv", script=LATE_WRITER, name=name)
+    assert (file.read_bytes(), changed.late_contents) == (b"new\n", b"old\nlate\n")
+
+
+@pytest.mark.parametrize("name", ["dash", "bash"])
+def test_what_is_written_before_a_removal_comes_back(name: str, tmp_path: Path, place: Path) -> None:
+    """SYNC-5"""
+    file = place / "a"
+    file.write_bytes(b"old\n")
+    changed = change_under(tmp_path, file, None, program="rm", script=LATE_REMOVER, name=name)
+    assert (file.exists(), changed.late_contents) == (False, b"old\nlate\n")
+
+
+@pytest.mark.parametrize("name", ["dash", "bash"])
+def test_a_file_made_in_the_window_is_not_overwritten(name: str, tmp_path: Path, place: Path) -> None:
+    """SYNC-5"""
+    with pytest.raises(RemoteChanged):
+        change_under(tmp_path, place / "a", b"new\n", program="ln", script=LATE_CREATOR, name=name)
+    assert [(entry.name, entry.read_bytes()) for entry in place.iterdir()] == [("a", b"theirs\n")]
+
+
+def test_two_directories_in_any_order_do_not_wait_for_each_other(tmp_path: Path, place: Path) -> None:
+    """Every job locks its directories in one order, whatever the order of its files."""
+    for folder in ("a", "b"):
+        (place / folder).mkdir()
+    with local_shells("dash", tmp_path, file_size=2) as shells:
+        host = probe(shells, None, flights=Flights())
+
+        def work(order: list[str]) -> None:
+            files = ShellFiles(shells, host)
+            for n in range(10):
+                paths = [RemotePath(f"{place}/{folder}/{order[0]}{n}") for folder in [*order, *order]]
+                paths = [RemotePath(f"{path}-{index}") for index, path in enumerate(paths)]
+                wanted = [Wanted(path) for path in paths]
+                found = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1)
+                changes = [Change(each.path, each.state, b"x") for each in found if each.state is not None]
+                files.replace(changes, roots=ANYWHERE, flights=Flights())
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(work, [["a", "b"], ["b", "a"]]))
+    assert len(list(place.rglob("*-*"))) == 80
+
+
+def test_a_directory_that_stays_locked_is_named(tmp_path: Path, place: Path) -> None:
+    """A lock that is never given back, here because the remote's `flock` says so, is an error that names itself."""
+    busy = '#!/bin/sh\ncase $1 in -w) exit 1;; esac\nexec /usr/bin/flock "$@"\n'
+    with pytest.raises(RemoteOperationFailed) as caught:
+        change_under(tmp_path, place / "a", b"x", program="flock", script=busy, name="dash")
+    assert caught.value.facts["reason"] == "busy"
+    assert list(place.iterdir()) == []
+
+
+def test_notes_of_a_lost_write_are_worked_off_before_the_next_call(tmp_path: Path, place: Path) -> None:
+    """A write whose answer never came is cleaned up by the same engine, once the link is back."""
+    file = place / "a"
+    file.write_bytes(b"old\n")
+    hang = '#!/bin/sh\ncase $1 in -f) kill -KILL $PPID; exit 1;; esac\nexec /usr/bin/mv "$@"\n'
+    path = programs_without([], tmp_path / "programs", own={"mv": hang})
+    with local_shells("dash", tmp_path, path=path) as shells:
+        files = ShellFiles(shells, probe(shells, None, flights=Flights()))
+        wanted = [Wanted(RemotePath(str(file)))]
+        (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20)
+        assert isinstance(found.state, Present)
+        change = Change(found.path, found.state, b"new\n")
+        with pytest.raises(RemoteOperationFailed):
+            files.replace([change], roots=ANYWHERE, flights=Flights())
+        assert len(list(place.iterdir())) == 2
+        files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20)
+    assert [entry.name for entry in place.iterdir()] == ["a"]
