@@ -301,10 +301,10 @@ class ConfigReader:
         self.settings.add(keyword, Value(parsed, source))
 
     def _is_overruled(self, keyword: Keyword) -> bool:
-        """ProxyCommand and ProxyJump are one setting: the first of either wins."""
-        return (keyword.name == "ProxyCommand" and self.settings.first("ProxyJump") is not None) or (
-            keyword.name == "ProxyJump" and self.settings.first("ProxyCommand") is not None
-        )
+        """Of ProxyCommand and ProxyJump the first wins; a `ProxyJump none` leaves room for a ProxyCommand."""
+        if keyword.name == "ProxyCommand":
+            return (self.settings.word("ProxyJump") or "none").lower() != "none"
+        return keyword.name == "ProxyJump" and self.settings.first("ProxyCommand") is not None
 
 
 def read_value(keyword: Keyword, rest: str, words: list[str], source: Source) -> tuple[str, ...]:
