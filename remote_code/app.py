@@ -16,7 +16,8 @@ from remote_code.errors import NoSuchFile, NotADirectory, RemoteCodeError
 from remote_code.mirror.local import LocalMirror
 from remote_code.mirror.naming import host_slug, root_slug
 from remote_code.mirror.sync import SyncEngine
-from remote_code.paths import Workspace
+from remote_code.paths import RemotePath, Workspace
+from remote_code.remote.files import ANYWHERE
 from remote_code.remote.leftovers import Cleaned
 from remote_code.remote.probe import Host, probe
 from remote_code.remote.scripts import library
@@ -219,6 +220,17 @@ class Engine:
         }
         return replace(result, metadata={**result.metadata, "remote": cost})
 
+    def create_workdir(self) -> RemotePath:
+        """Make the workspace and its parents on the remote, and return it.
+
+        Raises:
+            RemoteCodeError: the target cannot be used, or the directory cannot be made.
+        """
+        if self._shells is None or self._options is None:
+            raise AssertionError("only an engine that has reached its target is asked for a workspace")
+        host = probe(self._shells, self._config.workdir, flights=Flights())
+        return ShellFiles(self._shells, host).make_dirs(host.workdir, roots=ANYWHERE, flights=Flights())
+
     def run_command(self, text: str, *, timeout_s: float, cancel: Cancel, on_output: OnOutput) -> Result:
         """Run a command of the person's own in the workspace; see `Shells.run_command`."""
         site = self.site(cancel)
@@ -233,7 +245,8 @@ class Engine:
             self._site.sync.close()
 
     def _connect(self) -> Link:
-        from remote_code.ssh.connection import Secrets, connect
+        from remote_code.ssh.connection import connect
+        from remote_code.ssh.secrets import Secrets
 
         if self._options is None:
             raise AssertionError("only an engine with a target connects")

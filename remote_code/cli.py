@@ -5,8 +5,11 @@ Each command imports what it needs when it runs, so that `serve` answers its cli
 
 import json
 import logging
+import os
+import shlex
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +18,15 @@ import typer
 from remote_code import __version__
 from remote_code.config import Config
 from remote_code.errors import ConfigError, PermissionRejected, RemoteCodeError
+from remote_code.rpc.messages import RemoteError
 
 if TYPE_CHECKING:
     from remote_code.app import Engine
+    from remote_code.opencode.install import Report
+    from remote_code.shell.job import Result
+
+TEMPLATE_TIMEOUT_S = 120.0
+"""Bound of a command in one of OpenCode's templates, which nobody can end."""
 
 app = typer.Typer(
     name="remote-code",
@@ -102,6 +111,149 @@ def tools() -> None:
     from remote_code.tools.registry import schemas
 
     typer.echo(json.dumps(schemas(), ensure_ascii=False, indent=2))
+
+
+@app.command()
+def config(
+    command: Annotated[list[str] | None, typer.Argument(help="An ssh command; without it REMOTE_SSH counts.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show which file and line set each option.")] = False,
+) -> None:
+    """Print the effective ssh options, one `keyword value` a line as `ssh -G` does, without connecting."""
+    from remote_code.ssh.options import resolve
+    from remote_code.ssh.render import render
+    from remote_code.ssh.target import parse_command
+
+    try:
+        text = shlex.join(command) if command else Config.from_environment(os.environ).remote_ssh
+        sys.stdout.write(render(resolve(parse_command(text)), explain=explain))
+    except RemoteCodeError as exc:
+        raise SystemExit(fail(exc.message)) from exc
+
+
+@app.command()
+def doctor(
+    create_workdir: Annotated[
+        bool, typer.Option("--create-workdir", help="Create REMOTE_WORKDIR where it is missing.")
+    ] = False,
+) -> None:
+    """Connect to the target and say, step by step, what works and what does not."""
+    from remote_code.doctor import examine
+
+    engine = terminal_engine()
+    try:
+        is_well = examine(engine, create_workdir=create_workdir)
+    finally:
+        engine.close()
+    raise SystemExit(0 if is_well else 1)
+
+
+@app.command()
+def install(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+) -> None:
+    """Put the plugin and the badge into OpenCode's configuration; what stands there is kept."""
+    from remote_code.opencode.install import engine_command
+    from remote_code.opencode.install import install as run
+    from remote_code.opencode.local import config_dir
+
+    folder = config_dir(os.environ, home=Path.home())
+    _report("installed", lambda: run(folder, command=engine_command(), dry_run=dry_run), is_dry_run=dry_run)
+
+
+@app.command()
+def uninstall(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+) -> None:
+    """Take the plugin and the badge out of OpenCode's configuration, and nothing else."""
+    from remote_code.opencode.install import uninstall as run
+    from remote_code.opencode.local import config_dir
+
+    folder = config_dir(os.environ, home=Path.home())
+    _report("uninstalled", lambda: run(folder, dry_run=dry_run), is_dry_run=dry_run)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def launch(context: typer.Context) -> None:
+    """Start OpenCode for the target from its own session folder; all arguments are OpenCode's."""
+    from remote_code.opencode.launch import launch as run
+
+    try:
+        status = run(context.args, environ=os.environ, home=Path.home())
+    except RemoteCodeError as exc:
+        raise SystemExit(fail(exc.message)) from exc
+    raise SystemExit(status)
+
+
+@app.command(name="exec")
+def execute(
+    command: Annotated[str, typer.Argument(help="One command line, as typed in a shell on the target.")],
+    socket: Annotated[Path | None, typer.Option("--socket", help="Where a running engine listens.")] = None,
+    tell_status: Annotated[
+        bool, typer.Option("--tell-status", help="Print an exit status other than 0 on standard error.")
+    ] = False,
+) -> None:
+    """Run one command on the target, with its streams and its exit status, through a running engine if there is one."""
+    from remote_code.process import end_with_parent
+
+    end_with_parent()
+    # OpenCode ends `!cmd` when the person does, but never a template's command; only `!cmd` has a call of its own.
+    timeout_s = None if "REMOTE_CODE_CALL" in os.environ else TEMPLATE_TIMEOUT_S
+    try:
+        result = _execute(command, socket, timeout_s)
+    except (RemoteCodeError, RemoteError) as exc:
+        fail(exc.message)
+        raise SystemExit(255) from exc
+    status = _exit_status(result)
+    if tell_status and status != 0:
+        typer.echo(f"(exit status {status})", err=True)
+    raise SystemExit(status)
+
+
+def _execute(command: str, socket: Path | None, timeout_s: float | None) -> "Result":
+    """Run a command through the engine at `socket`, else over a connection of its own."""
+    from remote_code.exec_socket import NO_TIMEOUT_S, run_through
+    from remote_code.rpc.protocol import ExecParams
+    from remote_code.shell.job import Cancel
+
+    def on_output(stream: str, data: bytes) -> None:
+        out = sys.stderr if stream == "stderr" else sys.stdout
+        out.buffer.write(data)
+        out.buffer.flush()
+
+    if socket is not None:
+        params = ExecParams(command=command, session_id=os.environ.get("REMOTE_CODE_SESSION"), timeout_s=timeout_s)
+        result = run_through(socket, params, on_output=on_output)
+        if result is not None:
+            return result
+    engine = terminal_engine()
+    cancel = Cancel()
+    # OpenCode's way to end a command is SIGTERM: the remote one must end too.
+    signal.signal(signal.SIGTERM, lambda number, frame: cancel.set())
+    try:
+        return engine.run_command(command, timeout_s=timeout_s or NO_TIMEOUT_S, cancel=cancel, on_output=on_output)
+    finally:
+        engine.close()
+
+
+def _exit_status(result: "Result") -> int:
+    """Return the exit status that a shell would show: 128 and the signal's number for a death by signal."""
+    if result.signal is not None:
+        number = signal.Signals.__members__.get(f"SIG{result.signal}")
+        return 128 + (number or 0)
+    return 255 if result.exit_status is None else result.exit_status
+
+
+def _report(done: str, change: Callable[[], "Report"], *, is_dry_run: bool) -> None:
+    try:
+        report = change()
+    except RemoteCodeError as exc:
+        raise SystemExit(fail(exc.message)) from exc
+    diff = report.diff()
+    if is_dry_run:
+        typer.echo(diff or "nothing would change", nl=not diff)
+        return
+    paths = ", ".join(str(each.path) for each in report.changes if each.before != each.after)
+    typer.echo(f"{done}: {paths}" if paths else f"already {done}; nothing was changed")
 
 
 def terminal_engine() -> "Engine":
