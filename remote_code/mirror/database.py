@@ -123,7 +123,10 @@ class Database:
         Raises:
             sqlite3.DatabaseError: it cannot be opened, is damaged, or is not ours.
         """
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's side files take over this mode.
+        # SQLite's side files take over this mode. A file that is there must not be opened here: closing it would drop
+        # the POSIX locks that other engines of this process have on it.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")

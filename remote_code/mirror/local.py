@@ -269,8 +269,11 @@ class LocalMirror:
         match item.keeping:
             case Keeping.STORE if isinstance(state, Present):
                 self._store(db, path, state, staged, now_ns)
-            case Keeping.CONFIRM if isinstance(state, Present) and store.held_state(db, path) is not None:
-                store.hold(db, path, state, now_ns=now_ns)
+            case Keeping.CONFIRM if isinstance(state, Present):
+                # Another session may have put newer contents here since we read the copy.
+                held = store.held_state(db, path)
+                if held is not None and held.digest == state.digest:
+                    store.hold(db, path, state, now_ns=now_ns)
             case Keeping.DROP:
                 self._drop(db, path)
             case _:

@@ -28,17 +28,21 @@ def write_manifest(
     Raises:
         OSError: the local disk does not take it; an older manifest stays.
     """
-    manifest = {
+    head = {
         "format": FORMAT,
         "workspace": workspace.root,
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "files": [_to_json(item, to_local(item.path).relative_to(path.parent)) for item in tracked],
     }
-    os.replace(write_beside(staging, json.dumps(manifest, indent=1).encode("ascii") + b"\n"), path)
+    start = len(str(path.parent)) + 1
+    # One file a line, for people and for grep.
+    files = [json.dumps(_to_json(item, str(to_local(item.path))[start:])) for item in tracked]
+    listed = ",\n".join(files)
+    text = f'{json.dumps(head)[:-1]}, "files": [\n{listed}\n]}}\n'
+    os.replace(write_beside(staging, text.encode("ascii")), path)
     return path
 
 
-def _to_json(item: Tracked, local: Path) -> dict[str, object]:
+def _to_json(item: Tracked, local: str) -> dict[str, object]:
     exact = encode_path(item.path)
     shown = exact.decode("utf-8", "replace")
     fields: dict[str, object] = {"path": shown}
@@ -46,7 +50,7 @@ def _to_json(item: Tracked, local: Path) -> dict[str, object]:
         fields["path_base64"] = base64.b64encode(exact).decode("ascii")
     state = item.state
     return fields | {
-        "local": local.as_posix(),
+        "local": local.replace(os.sep, "/"),
         "size": state.size_bytes,
         "mode": f"{state.mode & 0o7777:04o}",
         "mtime_ns": state.mtime_ns,

@@ -27,6 +27,7 @@ _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"}
 )
+_PLAIN = re.compile(r"[A-Za-z0-9_.+-]*[A-Za-z0-9_+-]")
 _ESCAPE = re.compile(rb"%([0-9a-f]{2})")
 _CAPITALS = re.compile(r"%=([0-9a-f]+)\Z")
 _MORE = "%+"
@@ -95,11 +96,14 @@ class LocalNames:
 
 def encode_component(name: str, *, folds_case: bool = False, is_top: bool = False) -> str:
     """Return one remote name as a local one, of any length."""
+    stem = name.split(".", 1)[0].rstrip(" ").lower()
+    is_reserved = stem in _DEVICES or (is_top and name.lower() in RESERVED_AT_TOP)
+    if not folds_case and not is_reserved and _PLAIN.fullmatch(name):
+        return name
     parts = [_encode_character(character, folds_case=folds_case) for character in name]
     if parts and parts[-1] in {".", " "}:  # Windows drops them at the end.
         parts[-1] = _escape(parts[-1])
-    stem = name.split(".", 1)[0].rstrip(" ").lower()
-    if stem in _DEVICES or (is_top and name.lower() in RESERVED_AT_TOP):
+    if is_reserved:
         parts[0] = _escape(name[0])
     encoded = "".join(parts)
     if not folds_case:
@@ -138,7 +142,7 @@ def _escape(character: str) -> str:
 
 def _split(encoded: str) -> list[str]:
     """Return a local name as the folders that it is spread over when it is too long, else as itself."""
-    if len(encoded.encode("utf-8")) <= COMPONENT_BYTES:
+    if len(encoded) * 4 <= COMPONENT_BYTES or len(encoded.encode("utf-8")) <= COMPONENT_BYTES:
         return [encoded]
     room = COMPONENT_BYTES - 2 * len(_MORE)
     pieces, piece, size = [], "", 0
