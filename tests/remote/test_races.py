@@ -11,7 +11,7 @@ from remote_code.paths import RemotePath
 from remote_code.remote.files import ANYWHERE
 from remote_code.remote.probe import probe
 from remote_code.remote.shell_files import ShellFiles
-from remote_code.remote.state import Change, Changed, Present, Wanted
+from remote_code.remote.state import Absent, Change, Changed, Present, Wanted
 from remote_code.shell.job import Flights
 from tests.support.posix_shells import SHELLS, local_shells, programs_without
 
@@ -151,3 +151,16 @@ def test_notes_of_a_lost_write_are_worked_off_before_the_next_call(tmp_path: Pat
         assert len(list(place.iterdir())) == 2
         files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20)
     assert [entry.name for entry in place.iterdir()] == ["a"]
+
+
+def test_a_lock_whose_owner_has_died_is_taken_over(tmp_path: Path, place: Path) -> None:
+    """Also when another process has got its number by now, and when it died before it wrote its name."""
+    stage = Path(f"/tmp/.remote-code-{os.getuid()}")
+    with local_shells("ash", tmp_path) as shells:
+        files = ShellFiles(shells, probe(shells, None, flights=Flights()))
+        for n, owner in enumerate([f"{os.getpid()} 1", "4194303 77", ""]):
+            stage.mkdir(mode=0o700, exist_ok=True)
+            (stage / "lock").write_text(f"{owner}\n", encoding="ascii")
+            change = Change(RemotePath(f"{place}/{n}"), Absent(), b"x")
+            files.replace([change], roots=ANYWHERE, flights=Flights())
+    assert len(list(place.iterdir())) == 3

@@ -3,6 +3,26 @@
 
 RC_STAGE=
 
+# rc_process PID: set RC_PROCESS to what tells the process from a later one with the same number; false when it is dead.
+rc_process() {
+  kill -0 "$1" 2>/dev/null || return
+  RC_PROCESS=$1
+  if { read -r process_stat <"/proc/$1/stat"; } 2>/dev/null; then
+    # The name in parentheses may hold anything; the start time is the 20th word behind it.
+    process_id=$1
+    set -f
+    # shellcheck disable=SC2086
+    set -- ${process_stat##*) }
+    set +f
+    RC_PROCESS="$process_id ${20}"
+  else
+    RC_PROCESS="$1 $(ps -o lstart= -p "$1" 2>/dev/null)"
+  fi
+}
+
+RC_SELF=
+if [ -z "$RC_FLOCK" ] && rc_process "$$"; then RC_SELF=$RC_PROCESS; fi
+
 # rc_stage: make sure that the staging place exists, and set RC_STAGE to it. It is ours alone: 0700, no link, our uid.
 rc_stage() {
   for stage_path in "/tmp/.remote-code-$RC_UID" "$HOME/.remote-code-$RC_UID"; do
@@ -77,7 +97,7 @@ rc_lock_file() {
   file_path=$RC_STAGE/lock file_tries=0
   while :; do
     set -C
-    if { echo "$$" >"$file_path"; } 2>/dev/null; then
+    if { echo "$RC_SELF" >"$file_path"; } 2>/dev/null; then
       set +C
       RC_LOCKED="file"
       return 0
@@ -90,7 +110,7 @@ rc_lock_file() {
       RC_LOCKED=none
       return 0
     }
-    if { [ -n "$file_owner" ] && ! kill -0 "$file_owner" 2>/dev/null; } || [ "$file_tries$file_owner" = 100 ]; then
+    if ! rc_is_alive "$file_owner" || [ "$file_tries$file_owner" = 100 ]; then
       # Moved away first and looked at again: another worker may have taken it over meanwhile.
       if mv -f -- "$file_path" "$file_path.$$" 2>/dev/null; then
         file_moved=
@@ -106,6 +126,12 @@ rc_lock_file() {
     }
     sleep 0.02 2>/dev/null || sleep 1
   done
+}
+
+# rc_is_alive OWNER: whether the owner of a lock file may still run; an empty one has not written its name yet.
+rc_is_alive() {
+  [ -n "$1" ] || return 0
+  rc_process "${1%% *}" && [ "$RC_PROCESS" = "$1" ]
 }
 
 rc_unlock() {

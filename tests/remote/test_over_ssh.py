@@ -1,0 +1,102 @@
+"""The file operations over a real OpenSSH server."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from remote_code.errors import ConnectionLost
+from remote_code.paths import RemotePath
+from remote_code.remote.files import ANYWHERE
+from remote_code.remote.probe import probe
+from remote_code.remote.scripts import library
+from remote_code.remote.shell_files import ShellFiles
+from remote_code.remote.state import Absent, Change, Present, Wanted
+from remote_code.shell.channel import Link
+from remote_code.shell.job import Flights
+from remote_code.shell.pool import PoolSettings, Shells
+from remote_code.ssh.connection import connect
+from remote_code.ssh.options import resolve
+from remote_code.ssh.secrets import Secrets
+from remote_code.ssh.target import parse_command
+from tests.support.sshd import SSHServer
+
+
+@contextmanager
+def shells_on(server: SSHServer) -> Iterator[Shells]:
+    options = resolve(parse_command(server.command()))
+
+    def dial() -> Link:
+        return connect(options, secrets=Secrets(None, None), on_notice=lambda text: None)
+
+    shells = Shells(dial, settings=PoolSettings(command_size=1, file_size=2), library=library())
+    shells.start()
+    try:
+        yield shells
+    finally:
+        shells.close()
+
+
+@pytest.fixture(scope="module")
+def shells(sshd: SSHServer) -> Iterator[Shells]:
+    with shells_on(sshd) as shells:
+        yield shells
+
+
+@pytest.fixture(scope="module")
+def files(shells: Shells) -> ShellFiles:
+    return ShellFiles(shells, probe(shells, None, flights=Flights()))
+
+
+@pytest.mark.parametrize("size", [0, 1, 4_096, 262_144, 5_000_000])
+def test_contents_go_and_come_back_whole_in_one_flight_each(files: ShellFiles, place: Path, size: int) -> None:
+    """WRITE-1, READ-1"""
+    contents = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    path, flights = RemotePath(f"{place}/new"), Flights()
+    files.replace([Change(path, Absent(), contents)], roots=ANYWHERE, flights=flights)
+    (found,) = files.observe([Wanted(path)], roots=ANYWHERE, flights=flights, limit_bytes=10_000_000)
+    assert (found.contents == contents, flights.count) == (True, 2)
+
+
+def test_many_threads_share_the_workers(files: ShellFiles, place: Path) -> None:
+    def work(n: int) -> None:
+        path = RemotePath(f"{place}/{n}")
+        (changed,) = files.replace([Change(path, Absent(), b"%d" % n)], roots=ANYWHERE, flights=Flights())
+        assert isinstance(changed.state, Present)
+        (found,) = files.observe([Wanted(path, changed.state)], roots=ANYWHERE, flights=Flights(), limit_bytes=100)
+        assert found.is_as_held
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {entry.name: entry.read_text(encoding="ascii") for entry in place.iterdir()} == {
+        str(n): str(n) for n in range(12)
+    }
+
+
+def test_a_link_that_dies_in_a_write_leaves_nothing(tmp_path: Path, place: Path) -> None:
+    """WRITE-1: the outcome is called unknown, the file is old or new, and the next call removes what was left."""
+    old, new = b"old\n", b"new\n" * 500_000
+    file = RemotePath(f"{place}/file")
+    with SSHServer(tmp_path / "sshd") as server, shells_on(server) as shells:
+        files = ShellFiles(shells, probe(shells, None, flights=Flights()))
+        for delay_s in (0.0, 0.01, 0.02, 0.04, 0.08):
+            Path(file).write_bytes(old)
+            (found,) = files.observe([Wanted(file)], roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 30)
+            assert found.state is not None
+            cut = threading.Timer(delay_s, server.drop_sessions)
+            cut.start()
+            try:
+                files.replace([Change(file, found.state, new)], roots=ANYWHERE, flights=Flights())
+                outcome = "done"
+            except ConnectionLost as exc:
+                outcome = str(exc.facts["outcome"])
+            cut.join()
+            (found,) = files.observe([Wanted(file)], roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 30)
+            expected = {"done": [new], "not_started": [old], "unknown": [old, new]}[outcome]
+            assert found.contents in expected
+            assert [entry.name for entry in place.iterdir()] == ["file"]
