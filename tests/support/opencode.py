@@ -86,6 +86,8 @@ class OpenCode:
         base |= {f"XDG_{kind}_HOME": str(self.home / where) for kind, where in kinds.items()}
         base |= {"SHELL": shutil.which("bash") or "/bin/sh", "USER": os.environ.get("USER", "root")}
         base |= dict.fromkeys(("OPENCODE_DISABLE_MODELS_FETCH", "OPENCODE_DISABLE_AUTOUPDATE"), "1")
+        # OpenCode installs a package for plugin authors into each configuration folder; nothing here needs it.
+        base |= {"npm_config_registry": "http://127.0.0.1:9/", "npm_config_fetch_retries": "0"}
         return base | dict(self.environment)
 
     def start(self, *arguments: str, directory: Path | None = None) -> subprocess.Popen[str]:

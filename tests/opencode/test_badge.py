@@ -1,0 +1,92 @@
+"""The badge in the real terminal interface, under tmux."""
+
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.opencode.conftest import Person
+from tests.support.model import Call, ScriptedModel, Turn
+from tests.support.opencode import OpenCode
+from tests.support.opencode_server import wait_until
+from tests.support.sshd import free_port
+
+pytestmark = [
+    pytest.mark.opencode,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is missing"),
+]
+
+
+class Terminal:
+    """One tmux server with one pane."""
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+
+    def tmux(self, *words: str) -> str:
+        """Run a tmux command on the server."""
+        command = ["tmux", "-S", self._socket, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def screen(self) -> str:
+        """Return what the pane shows."""
+        return self.tmux("capture-pane", "-p")
+
+    def wait_for(self, text: str) -> str:
+        """Block until the pane shows `text`, and return the whole screen."""
+        try:
+            wait_until(lambda: text in self.screen(), what=f"{text!r} on the screen", timeout_s=30)
+        except TimeoutError as exc:
+            raise AssertionError(f"{exc}\n{self.screen()}") from exc
+        return self.screen()
+
+    def type(self, text: str) -> None:
+        """Type a line and press Enter once it is shown."""
+        self.tmux("send-keys", "-l", text)
+        self.wait_for(text)
+        self.tmux("send-keys", "Enter")
+
+
+@contextmanager
+def terminal(opencode: OpenCode) -> Iterator[Terminal]:
+    """Start the terminal interface of OpenCode in a pane of 150 columns."""
+    made = Terminal(str(opencode.folder / "tmux"))
+    words = shlex.join(["env", "-i", *(f"{k}={v}" for k, v in opencode.variables().items()), str(opencode.program)])
+    made.tmux("-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "40", "-c", str(opencode.project), words)
+    try:
+        yield made
+    finally:
+        made.tmux("kill-server")
+
+
+def test_the_badge_stands_on_home_and_session_screens(person: Person) -> None:
+    """OC-4: host, path and round-trip time."""
+    turns: list[Turn] = [[Call("bash", {"command": "echo from the remote"})], "Said."]
+    environment = {"REMOTE_WORKDIR": "/usr/local"}
+    with (
+        ScriptedModel({"hello there": turns}) as model,
+        terminal(person.opencode(model, environment=environment)) as pane,
+    ):
+        home = pane.wait_for("🌐 Remote: 127.0.0.1 /usr/local ")
+        assert "Ask anything" in home
+        pane.wait_for(" ms")
+        pane.type("hello there")
+        session = pane.wait_for("Said.")
+        assert "from the remote" in session
+        assert "🌐 Remote: 127.0.0.1 /usr/local " in session
+
+
+def test_the_badge_tells_why_the_target_fails(person: Person) -> None:
+    """OC-2, OC-4."""
+    environment = {"REMOTE_SSH": f"ssh -p {free_port()} me@127.0.0.1", "REMOTE_WORKDIR": "/srv"}
+    with ScriptedModel({}) as model, terminal(person.opencode(model, environment=environment)) as pane:
+        pane.wait_for("🌐 Remote: 127.0.0.1 /srv ✗ ")
+
+
+def test_without_a_target_there_is_no_badge(person: Person) -> None:
+    """CFG-1."""
+    with ScriptedModel({}) as model, terminal(person.opencode(model, is_remote=False)) as pane:
+        assert "Remote:" not in pane.wait_for("Ask anything")

@@ -1,0 +1,107 @@
+"""`opencode serve` and its HTTP API, as far as the tests use it."""
+
+import json
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from tests.support.model import JSONObject
+from tests.support.opencode import PLAIN_MODEL, OpenCode
+from tests.support.sshd import free_port
+
+POLL_S = 0.05
+
+
+class OpenCodeServer:
+    """One server process; requests name the directory that they are about."""
+
+    def __init__(self, opencode: OpenCode) -> None:
+        self._opencode = opencode
+        self._url = f"http://127.0.0.1:{free_port()}"
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        port = self._url.rpartition(":")[2]
+        self._process = self._opencode.start("serve", "--port", port)
+        if self._process.stdout is None:
+            raise AssertionError("the output is a pipe")
+        for line in self._process.stdout:
+            if "listening" in line:
+                return self
+        raise RuntimeError("opencode serve ended before it listened")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.communicate(timeout=20)
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        if self._process is None:
+            raise AssertionError("the server runs only inside `with`")
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End the server with SIGKILL: it cannot clean up."""
+        if self._process is not None:
+            self._process.kill()
+
+    def request(self, path: str, body: JSONObject | None = None, *, directory: Path | None = None) -> object:
+        """POST `body`, or GET without one, and return the JSON of the answer, if any."""
+        query = urllib.parse.urlencode({"directory": str(directory or self._opencode.project)})
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self._url}{path}?{query}", data=data, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            text = response.read()
+        return json.loads(text) if text else None
+
+    def new_session(self, *, directory: Path | None = None) -> str:
+        """Make a session and return its id."""
+        return str(cast("JSONObject", self.request("/session", {}, directory=directory))["id"])
+
+    def prompt(self, session: str, text: str, *, directory: Path | None = None, agent: str = "build") -> JSONObject:
+        """Send a prompt and return the last assistant message, once the agent has ended its turn."""
+        answer = self.request(f"/session/{session}/message", prompt_body(text, agent), directory=directory)
+        return cast("JSONObject", answer)
+
+    def begin_prompt(self, session: str, text: str, *, agent: str = "build") -> None:
+        """Send a prompt and return at once."""
+        self.request(f"/session/{session}/prompt_async", prompt_body(text, agent))
+
+    def tool_parts(self, session: str) -> list[JSONObject]:
+        """Return the tool parts of a session, oldest first."""
+        messages = cast("list[dict[str, list[JSONObject]]]", self.request(f"/session/{session}/message"))
+        return [part for message in messages for part in message["parts"] if part["type"] == "tool"]
+
+
+def prompt_body(text: str, agent: str) -> JSONObject:
+    """Return the body of a request for a prompt to the plain model."""
+    provider, model = PLAIN_MODEL.split("/")
+    return {
+        "agent": agent,
+        "model": {"providerID": provider, "modelID": model},
+        "parts": [{"type": "text", "text": text}],
+    }
+
+
+def wait_until(is_so: Callable[[], bool], *, what: str, timeout_s: float = 15.0) -> None:
+    """Block until a claim about another process holds; there is no event to wait for.
+
+    Raises:
+        TimeoutError: it did not come true in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout_s} s for {what}")
+        time.sleep(POLL_S)
