@@ -1,4 +1,4 @@
-"""CFG-3: our resolver and `ssh -G` of the installed OpenSSH say the same, for hand-made and generated configurations."""
+"""CFG-3: our resolver and `ssh -G` of the installed OpenSSH say the same, hand-made and generated."""
 
 import os
 import random
