@@ -17,9 +17,8 @@ from remote_code.shell.worker import ResidentShell, StandbyShell, open_resident,
 
 _log = logging.getLogger(__name__)
 
-REFUSED_RETRIES = 2
-REFUSED_RETRY_S = 0.1
-"""A refused channel is asked for again so often, so much later: the slot of a closed session comes free late."""
+REFUSED_RETRIES_S = (0.01, 0.05, 0.2)
+"""Waits before a refused channel is asked for again: OpenSSH frees the slot of a closed session a moment late."""
 END_S = 2.0
 """How long the server may take to close an ended session."""
 JOIN_S = 5.0
@@ -162,13 +161,18 @@ class Keeper:
 
     def _start_shell(self, worker: Worker) -> StandbyShell | ResidentShell:
         link, place = worker.connection.link, self._roster.settings.place
-        for attempt in range(REFUSED_RETRIES + 1):
+
+        def on_session() -> None:
+            with self._roster.changed:
+                worker.has_session = True
+
+        for wait_s in (*REFUSED_RETRIES_S, None):
             try:
                 if worker.kind is Kind.RESIDENT:
-                    return open_resident(link, place, library=self._library)
-                return open_standby(link, place)
+                    return open_resident(link, place, library=self._library, on_session=on_session)
+                return open_standby(link, place, on_session=on_session)
             except ChannelRefused:
-                if attempt == REFUSED_RETRIES or self._stopping.wait(REFUSED_RETRY_S):
+                if wait_s is None or self._stopping.wait(wait_s):
                     raise
         raise AssertionError("the last attempt returns or raises")
 

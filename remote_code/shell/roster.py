@@ -85,6 +85,8 @@ class Connection:
     purpose: Kind
     capacity: int
     ready_at: float
+    n_starts: int = 0
+    """How many workers were started on it."""
     is_gone: bool = False
 
     @property
@@ -101,7 +103,11 @@ class Worker:
     kind: Kind
     connection: Connection
     opened_at: float
+    is_first: bool
+    """Whether it is the first of its connection, so that its caller waited for the handshake too."""
     phase: Phase = Phase.OPENING
+    has_session: bool = False
+    """Whether the server has given it a channel."""
     ready_at: float = 0.0
     lane: Lane | None = None
     shell: StandbyShell | ResidentShell | None = None
@@ -123,7 +129,7 @@ class Waiter:
         """What the caller waits for: its job, and of the worker's start whatever came after the caller did."""
         worker = self.worker
         assert worker is not None
-        if worker.connection.ready_at > self.since:
+        if worker.is_first and worker.connection.ready_at > self.since:
             return 3 + CONNECT_FLIGHTS
         if worker.opened_at >= self.since:
             return 3
@@ -152,6 +158,7 @@ class Roster:
         self._may_add_connections = True
         self._connect_failures = 0
         self._bad_starts = 0
+        self._capacity = SESSIONS_PER_LINK
         self._may_connect_at = 0.0
         self._may_open_at = 0.0
 
@@ -257,7 +264,9 @@ class Roster:
 
     def begin_opening(self, link_id: int, kind: Kind) -> Worker:
         """Note that a worker is being started."""
-        worker = Worker(self._new_id(), kind, self._connection(link_id), self.clock())
+        connection = self._connection(link_id)
+        worker = Worker(self._new_id(), kind, connection, self.clock(), is_first=connection.n_starts == 0)
+        connection.n_starts += 1
         self.workers.append(worker)
         return worker
 
@@ -282,7 +291,7 @@ class Roster:
         if self.is_closed:
             return None
         now = self.clock()
-        connection = Connection(self._new_id(), link, purpose, SESSIONS_PER_LINK, now)
+        connection = Connection(self._new_id(), link, purpose, self._capacity, now)
         if connection.ends_badly:
             connection.capacity = 1
         self.connections.append(connection)
@@ -345,13 +354,13 @@ class Roster:
     def refused(self, worker: Worker, error: RemoteCodeError) -> int:
         """Learn from a refused channel how many sessions the server allows; return how many are open."""
         self.workers.remove(worker)
-        connection = worker.connection
-        n_open = sum(other.connection is connection and other.phase is not Phase.OPENING for other in self.workers)
+        others = [other for other in self.workers if other.connection is worker.connection]
+        n_open = sum(other.has_session for other in others)
         if n_open:
-            connection.capacity = n_open
-            for other in self.connections:
-                other.capacity = min(other.capacity, n_open)
-        else:
+            self._capacity = min(self._capacity, n_open)
+            for connection in self.connections:
+                connection.capacity = min(connection.capacity, self._capacity)
+        elif not others:
             self._note_bad_start(error)
         self.changed.notify_all()
         return n_open

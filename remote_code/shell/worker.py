@@ -268,17 +268,30 @@ class ResidentShell(_Shell):
                 wake.wait(left_s)
 
 
-def open_standby(link: Link, place: boot.Place, *, timeout_s: float = READY_TIMEOUT_S) -> StandbyShell:
+def open_standby(
+    link: Link,
+    place: boot.Place,
+    *,
+    timeout_s: float = READY_TIMEOUT_S,
+    on_session: Callable[[], None] = lambda: None,
+) -> StandbyShell:
     """Open a standby shell on `link` and wait for its ready line; see `_open`."""
     start = boot.start(boot.STANDBY, place)
-    channel, ready = _open(link, start, timeout_s=timeout_s)
+    channel, ready = _open(link, start, timeout_s=timeout_s, on_session=on_session)
     return StandbyShell(channel, ready, start.token)
 
 
-def open_resident(link: Link, place: boot.Place, *, library: str, timeout_s: float = READY_TIMEOUT_S) -> ResidentShell:
+def open_resident(
+    link: Link,
+    place: boot.Place,
+    *,
+    library: str,
+    timeout_s: float = READY_TIMEOUT_S,
+    on_session: Callable[[], None] = lambda: None,
+) -> ResidentShell:
     """Open a resident shell on `link`, wait for its ready line and send it `library`; see `_open`."""
     start = boot.start(boot.RESIDENT, place)
-    channel, ready = _open(link, start, timeout_s=timeout_s)
+    channel, ready = _open(link, start, timeout_s=timeout_s, on_session=on_session)
     shell = ResidentShell(channel, ready, start.token)
     if library:
         shell.load(library)
@@ -286,8 +299,12 @@ def open_resident(link: Link, place: boot.Place, *, library: str, timeout_s: flo
     return shell
 
 
-def _open(link: Link, start: boot.Start, *, timeout_s: float) -> tuple[Channel, boot.Ready]:
+def _open(
+    link: Link, start: boot.Start, *, timeout_s: float, on_session: Callable[[], None]
+) -> tuple[Channel, boot.Ready]:
     """Start a worker and drop all that comes before its ready line, on each stream.
+
+    `on_session` is called when the server has given the channel, long before a slow login is ready.
 
     Raises:
         ChannelRefused, ConnectionLost: as `Link.open_exec`, or the link was lost meanwhile.
@@ -296,6 +313,7 @@ def _open(link: Link, start: boot.Start, *, timeout_s: float) -> tuple[Channel, 
     deadline = time.monotonic() + timeout_s
     channel = link.open_exec(start.command, timeout_s=timeout_s)
     try:
+        on_session()
         return channel, _wait_until_ready(channel, start, deadline)
     except BaseException:
         channel.close()
