@@ -10,15 +10,19 @@ from remote_code.config import Config
 from remote_code.errors import ConfigError
 from remote_code.opencode.local import config_dir
 from remote_code.opencode.slug import session_folder
+from remote_code.opencode.targets import read_targets, targets_file, with_target
 from remote_code.ssh.target import parse_command
 
 
 def launch(arguments: Sequence[str], *, environ: Mapping[str, str], home: Path) -> int:
     """Run OpenCode with all `arguments` and return its exit status; where there is `exec`, this never returns.
 
+    A first argument that is the name of a kept target (see `targets`) picks it and is not passed on.
+
     Raises:
         ConfigError: REMOTE_SSH is unset or cannot be read, or OpenCode is not installed.
     """
+    environ, arguments = pick_target(arguments, environ=environ, home=home)
     folder = prepare_folder(environ, home=home)
     program = find_opencode(environ)
     variables = bounded_install(environ, home=home)
@@ -27,6 +31,21 @@ def launch(arguments: Sequence[str], *, environ: Mapping[str, str], home: Path) 
         return subprocess.run(command, cwd=folder, env=variables, check=False).returncode
     os.chdir(folder)
     os.execve(program, command, {**variables, "PWD": str(folder)})
+
+
+def pick_target(
+    arguments: Sequence[str], *, environ: Mapping[str, str], home: Path
+) -> tuple[Mapping[str, str], Sequence[str]]:
+    """Return the environment with the target that the first argument names, and the other arguments.
+
+    Raises:
+        ConfigError: the file of targets cannot be read, or a password cannot be had.
+    """
+    targets = read_targets(targets_file(environ, home=home)) if arguments else {}
+    target = targets.get(arguments[0]) if arguments else None
+    if target is None:
+        return environ, arguments
+    return with_target(environ, target), arguments[1:]
 
 
 def prepare_folder(environ: Mapping[str, str], *, home: Path) -> Path:
