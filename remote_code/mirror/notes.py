@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,6 @@ from remote_code.mirror.database import Database
 from remote_code.mirror.lock import FileLock
 from remote_code.mirror.private import make_folder
 from remote_code.remote.leftovers import Leftover
-
-FLIGHT_S = 300.0
-"""A write of this engine that was noted longer ago is under way no more."""
 
 
 class LeftoverNotes:
@@ -35,9 +31,8 @@ class LeftoverNotes:
 
     def add(self, leftovers: Sequence[Leftover]) -> None:
         """Keep `leftovers`, also if this process is killed now."""
-        now_ns = time.time_ns()
-        rows = [(item.token, item.index, json.dumps(asdict(item)), self._engine, now_ns) for item in leftovers]
-        self._database.write(lambda db: db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?)", rows))
+        rows = [(item.token, item.index, json.dumps(asdict(item)), self._engine) for item in leftovers]
+        self._database.write(lambda db: db.executemany("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?)", rows))
 
     def remove(self, leftovers: Sequence[Leftover]) -> None:
         """Forget `leftovers`: nothing is left of them."""
@@ -45,17 +40,12 @@ class LeftoverNotes:
         self._database.write(lambda db: db.executemany("DELETE FROM notes WHERE token = ? AND item = ?", rows))
 
     def left(self) -> list[Leftover]:
-        """Return what engines that have ended left, and this one so long ago that it cannot be under way."""
+        """Return what engines that have ended left; what this one leaves it knows itself."""
         rows = self._database.read(
-            lambda db: db.execute("SELECT engine, noted_ns, leftover FROM notes ORDER BY token, item").fetchall()
+            lambda db: db.execute("SELECT engine, leftover FROM notes ORDER BY token, item").fetchall()
         )
         ended = {engine for engine in {row[0] for row in rows} if engine != self._engine and self._has_ended(engine)}
-        oldest_ns = time.time_ns() - int(FLIGHT_S * 1e9)
-        return [
-            Leftover(**json.loads(text))
-            for engine, noted_ns, text in rows
-            if engine in ended or (engine == self._engine and noted_ns < oldest_ns)
-        ]
+        return [Leftover(**json.loads(text)) for engine, text in rows if engine in ended]
 
     def close(self) -> None:
         """Leave what is still noted to the next engine, and remove the lock files that nobody needs any more."""

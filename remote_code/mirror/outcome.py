@@ -76,9 +76,9 @@ def perhaps_written(error: RemoteCodeError, paths: Sequence[RemotePath]) -> list
     """Return which of the `paths` of a replace that failed may have been written all the same; in doubt, all."""
     done = error.facts.get("done")
     if isinstance(done, list):
-        return [path for path in paths if path in done]
-    if isinstance(done, int):
-        return list(paths[:done])
+        # The one that was being written in place, and could not be put back.
+        broken = [error.facts.get("path")] if error.facts.get("reason") == "broken" else []
+        return [path for path in paths if path in done or path in broken]
     if isinstance(error, ConnectionLost):
         return [] if error.facts.get("outcome") == "not_started" else list(paths)
     return [] if isinstance(error, _NOTHING_WRITTEN) else list(paths)

@@ -36,7 +36,6 @@ CREATE TABLE notes (
     item INTEGER NOT NULL,
     leftover TEXT NOT NULL,
     engine TEXT NOT NULL,
-    noted_ns INTEGER NOT NULL,
     PRIMARY KEY (token, item)
 ) WITHOUT ROWID;
 

@@ -1,4 +1,4 @@
-"""A small remote on the local disk and mirrors of it."""
+"""A small remote and mirrors of it, over two makers of `Files`: the local disk, and our scripts on a real sshd."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,9 +10,20 @@ from remote_code.mirror.local import MirrorLimits
 from remote_code.mirror.sync import Pulled, SyncEngine
 from remote_code.paths import RemotePath, Workspace
 from remote_code.remote.files import ANYWHERE
+from remote_code.remote.probe import probe
+from remote_code.remote.scripts import library
+from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Change, Changed, FileState
+from remote_code.shell.channel import Link
 from remote_code.shell.job import Flights
+from remote_code.shell.pool import PoolSettings, Shells
+from remote_code.ssh.connection import connect
+from remote_code.ssh.options import resolve
+from remote_code.ssh.secrets import Secrets
+from remote_code.ssh.target import parse_command
 from tests.support.local_files import LocalFiles
+from tests.support.sshd import SSHServer
+from tests.support.watched_files import WatchedFiles
 
 
 @dataclass
@@ -20,7 +31,7 @@ class Site:
     """One engine on one remote, with what its tests say often in short."""
 
     sync: SyncEngine
-    files: LocalFiles
+    files: WatchedFiles
     root: Path
     """The workspace on the remote."""
     flights: Flights
@@ -62,22 +73,41 @@ class Site:
 MakeSite = Callable[..., Site]
 
 
+@pytest.fixture(scope="session")
+def shell_files(sshd: SSHServer) -> Iterator[ShellFiles]:
+    """The file operations of the engine itself, over one connection for all tests."""
+    options = resolve(parse_command(sshd.command()))
+
+    def dial() -> Link:
+        return connect(options, secrets=Secrets(None, None), on_notice=lambda text: None)
+
+    shells = Shells(dial, settings=PoolSettings(command_size=1, file_size=2), library=library())
+    shells.start()
+    yield ShellFiles(shells, probe(shells, None, flights=Flights()))
+    shells.close()
+
+
+@pytest.fixture(params=["disk", "sshd"])
+def maker(request: pytest.FixtureRequest) -> str:
+    """Which maker of `Files` a test runs over; a test that needs one of them is parametrised with it."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def make_site(tmp_path: Path) -> Iterator[MakeSite]:
+def make_site(maker: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeSite]:
     """Makes engines; all on one remote and one mirror unless `mirror` names another one."""
     made: list[Site] = []
-    notices: list[str] = []
 
     def make(*, mirror: str = "mirror", limits: MirrorLimits | None = None) -> Site:
-        root = tmp_path / "remote"
+        root = tmp_path.resolve() / "remote"
         root.mkdir(exist_ok=True)
-        files = LocalFiles()
+        files = WatchedFiles(LocalFiles() if maker == "disk" else request.getfixturevalue("shell_files"))
         sync = SyncEngine(
             tmp_path / mirror,
             files=files,
             workspace=Workspace(root=RemotePath(str(root)), home=RemotePath(str(tmp_path))),
             limits=limits,
-            on_notice=notices.append,
         )
         made.append(Site(sync, files, root, Flights()))
         return made[-1]

@@ -14,6 +14,7 @@ from remote_code.remote.files import ANYWHERE
 from remote_code.remote.state import Absent, Change, Kind, Present
 from remote_code.shell.job import Flights
 from tests.mirror.conftest import MakeSite, Site
+from tests.support.local_files import LocalFiles
 
 
 def append(path: RemotePath, contents: bytes) -> None:
@@ -269,11 +270,13 @@ def test_a_write_that_never_started_leaves_everything_as_it_was(site: Site) -> N
     assert site.sync.history.entries() == []
 
 
+@pytest.mark.parametrize("maker", ["disk"])
 def test_what_a_foreign_writer_put_in_at_the_last_moment_is_in_the_history(site: Site) -> None:
     """SYNC-5, SYNC-6."""
     path = site.write("a.py", b"one\n")
     state = site.pull(path).observation.state
-    site.files.before_rename = lambda name: append(name, b"theirs\n")
+    assert isinstance(site.files.files, LocalFiles)
+    site.files.files.before_rename = lambda name: append(name, b"theirs\n")
     site.push(path, b"two\n", expected=state)
     late, changed = site.sync.history.entries(path=path)
     assert (changed.action, late.action) == (Action.CHANGED, Action.LATE)

@@ -2,8 +2,7 @@
 
 A second maker beside the shell's, for tests that need many operations and no server.
 
-`lose(outcome)` makes the next write lose its link; `before_rename` lets a test write in the moment between the
-comparison and the rename, as a foreign program might.
+`before_rename` lets a test write in the moment between the comparison and the rename, as a foreign program might.
 """
 
 import contextlib
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from remote_code.errors import ConnectionLost, IsADirectory, PermissionDenied, RemoteChanged
+from remote_code.errors import IsADirectory, PermissionDenied, RemoteChanged
 from remote_code.paths import RemotePath, encode_path, is_within
 from remote_code.remote.state import (
     Absent,
@@ -38,26 +37,15 @@ class LocalFiles:
 
     def __init__(self) -> None:
         self.before_rename: Callable[[RemotePath], None] = lambda path: None
-        self.observed: list[list[Wanted]] = []
-        """What was asked for, call by call."""
-        self._lost_as: str | None = None
-
-    def lose(self, outcome: str) -> None:
-        """Have the next `replace` end with a lost link: "not_started", "unknown" (it ran) or "unsent" (it did not)."""
-        self._lost_as = outcome
 
     def observe(
         self, wanted: Sequence[Wanted], *, roots: Sequence[RemotePath], flights: Flights, limit_bytes: int
     ) -> list[Observation]:
         flights.add()
-        self.observed.append(list(wanted))
         return [_observe(item, roots, limit_bytes) for item in wanted]
 
     def replace(self, changes: Sequence[Change], *, roots: Sequence[RemotePath], flights: Flights) -> list[Changed]:
         flights.add()
-        lost_as, self._lost_as = self._lost_as, None
-        if lost_as in {"not_started", "unsent"}:
-            raise _lost("not_started" if lost_as == "not_started" else "unknown")
         for change in changes:
             real = _real_path(change.path)
             if not any(is_within(real, root) for root in roots):
@@ -69,10 +57,7 @@ class LocalFiles:
             for change in changes:
                 if not _is_as_expected(change):
                     raise RemoteChanged(f'"{change.path}" has changed', path=change.path)
-            changed = [self._apply(change) for change in changes]
-        if lost_as == "unknown":
-            raise _lost("unknown")
-        return changed
+            return [self._apply(change) for change in changes]
 
     def list_directory(
         self, path: RemotePath, *, roots: Sequence[RemotePath], flights: Flights
@@ -208,10 +193,6 @@ def _stamp(real: RemotePath, found: os.stat_result) -> Present:
 
 def _real_path(path: RemotePath) -> RemotePath:
     return RemotePath(os.path.realpath(path))
-
-
-def _lost(outcome: str) -> ConnectionLost:
-    return ConnectionLost("the link broke", outcome=outcome, retry_safe=outcome == "not_started")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from remote_code.errors import (
     PoolTimeout,
     RemoteChanged,
     RemoteCodeError,
+    RemoteOperationFailed,
 )
 from remote_code.mirror.contents import digest_of
 from remote_code.mirror.history import Action, Entry
@@ -146,8 +147,13 @@ def test_edited_copies_are_pushed_where_the_remote_has_their_origin() -> None:
         pytest.param(ConnectionLost("", outcome="unknown"), ["/a", "/b", "/c"], id="unknown"),
         pytest.param(ConnectionLost("", outcome="not_started"), [], id="not started"),
         pytest.param(RemoteChanged("", path="/b"), [], id="conflict"),
-        pytest.param(RemoteChanged("", path="/c", done=2), ["/a", "/b"], id="conflict at the third"),
-        pytest.param(RemoteChanged("", path="/c", done=["/b"]), ["/b"], id="conflict, written by name"),
+        pytest.param(RemoteChanged("", path="/b", done=[]), [], id="conflict, nothing written"),
+        pytest.param(RemoteChanged("", path="/c", done=["/b"]), ["/b"], id="conflict after the first"),
+        pytest.param(RemoteOperationFailed("", path="/a", reason="busy", done=[]), [], id="busy"),
+        pytest.param(
+            RemoteOperationFailed("", path="/a", reason="broken", done=["/b"]), ["/a", "/b"], id="half-written in place"
+        ),
+        pytest.param(RemoteOperationFailed("", reason="shell"), ["/a", "/b", "/c"], id="the script failed"),
         pytest.param(PermissionDenied("", path="/a"), [], id="denied"),
         pytest.param(PoolTimeout(""), [], id="no worker"),
         pytest.param(Cancelled(""), ["/a", "/b", "/c"], id="cancelled somewhere"),
