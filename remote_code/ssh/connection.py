@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paramiko.channel import Channel as ParamikoChannel
 
     from remote_code.ssh.auth import Login
-    from remote_code.ssh.transport import LinkTransport, WakeEvent
+    from remote_code.ssh.transport import LinkTransport
 
 _log = logging.getLogger(__name__)
 
@@ -52,13 +52,15 @@ class ExecChannel:
     """One exec channel; satisfies the Protocol `Channel` of the shell room."""
 
     def __init__(self, connection: "Connection", channel: "ParamikoChannel") -> None:
-        self._wake: WakeEvent = channel.wake  # type: ignore[attr-defined] # set by LinkTransport
-        self.wake: threading.Event = self._wake
+        self.wake: threading.Event = channel.wake  # type: ignore[attr-defined] # set by LinkTransport
+        self.is_in_use = False
+        """Whether somebody waits for the remote process, so that the link is watched closely."""
         self._connection = connection
         self._channel = channel
 
     def send(self, data: memoryview, *, timeout_s: float) -> int:
         """Hand at least one byte to the transport and return how many; blocks while the window is closed."""
+        self.is_in_use = True
         self._channel.settimeout(timeout_s)
         try:
             count = self._channel.send(data)  # type: ignore[arg-type] # a memoryview will do
@@ -99,11 +101,6 @@ class ExecChannel:
     def is_closed(self) -> bool:
         """Whether the channel was closed by the server, by us, or with its link."""
         return self._channel.closed
-
-    @property
-    def is_waited_on(self) -> bool:
-        """Whether somebody waits for the remote process, so that the link is watched closely."""
-        return self._wake.was_waited_on(within_s=1.0) and not self._channel.closed
 
     @property
     def is_link_lost(self) -> bool:
@@ -278,7 +275,7 @@ class Connection:
     def _is_in_use(self) -> bool:
         with self._lock:
             channels = list(self._channels)
-        return any(channel.is_waited_on for channel in channels)
+        return any(channel.is_in_use and not channel.is_closed for channel in channels)
 
     def _watch(self) -> None:
         """Ping when nothing has come for a while, and end the link when nothing comes after that."""

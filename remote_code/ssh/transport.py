@@ -6,7 +6,6 @@ What is built on, checked by a test that fails when a new paramiko moves it: the
 
 import contextlib
 import logging
-import math
 import queue
 import socket
 import threading
@@ -262,7 +261,7 @@ class LinkTransport(paramiko.Transport):
         """
         deadline = time.monotonic() + timeout_s
         channel = self.open_session(timeout=timeout_s)
-        channel.wake = WakeEvent()  # type: ignore[attr-defined] # ours
+        channel.wake = threading.Event()  # type: ignore[attr-defined] # ours
         channel.exit_signal = None  # type: ignore[attr-defined] # ours
         for name, value in environment:
             self._send_request(channel, "env", name, value, wants_reply=False)
@@ -447,28 +446,6 @@ class AuthenticationExchange:
 
     def _on_banner(self, message: Message) -> None:
         self.banner += message.get_string().decode("utf-8", "replace")[:10_000]
-
-
-class WakeEvent(threading.Event):
-    """An event that knows whether somebody waits for it, and so for the link. One thread at a time waits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._is_waited_on = False
-        self._last_waited = -math.inf
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait as an event does, and let it be seen."""
-        self._is_waited_on = True
-        try:
-            return super().wait(timeout)
-        finally:
-            self._last_waited = time.monotonic()
-            self._is_waited_on = False
-
-    def was_waited_on(self, within_s: float) -> bool:
-        """Tell whether somebody waits, or did a moment ago."""
-        return self._is_waited_on or time.monotonic() - self._last_waited < within_s
 
 
 class BannerMissing(SSHException):
