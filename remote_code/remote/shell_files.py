@@ -181,14 +181,25 @@ class ShellFiles:
 
     def _replace_script(self, items: Sequence["_Item"], token: str, roots: Sequence[RemotePath]) -> Script:
         lines = ["exec <&3\n", _roots(roots), f"rc_begin {token}\n"]
-        for item in items:
-            expected = item.change.expected
-            stamp, digest = ("absent", "-") if isinstance(expected, Absent) else self._proof(expected)
-            lines.append(item.line(stamp, digest))
+        lines.extend(item.line(*self._expectation(item.change.expected)) for item in items)
         locks = sorted(range(len(items)), key=lambda index: items[index].directory)
         lines.append(f"rc_commit {' '.join(str(index + 1) for index in locks)}\n")
         payload = b"".join(item.change.contents or b"" for item in items)
         return Script("".join(lines), payload=payload, timeout_s=_timeout_s(len(payload)) + 0.1 * len(items))
+
+    def _expectation(self, expected: FileState) -> tuple[str, str]:
+        """Return STATE and OLD-DIGEST of `rc_item`."""
+        if isinstance(expected, Absent):
+            return "absent", "-"
+        stamp, digest = self._proof(expected)
+        if (
+            stamp == "-"
+            and not parse.read_present(
+                expected.stamp, real_path=expected.real_path, digest=None, now_ns=self._host.clock_before_now_ns()
+            ).is_settled
+        ):
+            return "+", digest
+        return stamp, digest
 
     def list_directory(
         self, path: RemotePath, *, roots: Sequence[RemotePath], flights: Flights

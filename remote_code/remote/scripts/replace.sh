@@ -4,7 +4,9 @@
 # rc_begin TOKEN
 # rc_item w|r PATH STATE OLD-DIGEST NEW-DIGEST MODE [SIZE]   once per file; SIZE bytes are taken from standard input
 # rc_commit INDEX...                                         all items once, in the order in which their directories are locked
-#   STATE: the state that the file must have, "absent", or "-" when only its digest counts; digests and MODE may be "-"
+#   STATE: the state that the file must have; "absent"; "-" when it must have OLD-DIGEST instead; "+" the same of a file
+#   that may have changed so lately that its state, taken now, would not tell of a further change
+#   digests and MODE may be "-"
 # Prints for each file that was written "I index in-place length state" and its real path; before it "L index", bytes,
 # a newline and TOKEN, when somebody wrote into the old file after it was compared; last
 # "E reason index lock=… done=k": the first k items have been written, the others not.
@@ -132,7 +134,9 @@ rc_discard() {
 }
 
 # Proves the payloads, gives the new files their attributes, and compares all targets, before the first is changed.
+# One program for all states and one for all digests, however many files there are.
 rc_check() {
+  rc_look
   check_list='' check_i=0 check_n=0
   while [ "$check_i" -lt "$RC_N" ]; do
     check_i=$((check_i + 1))
@@ -169,8 +173,68 @@ rc_check() {
     elif [ -n "$check_temp" ] && [ "$check_mode" != - ]; then
       chmod -- "$check_mode" "$check_temp" 2>/dev/null || rc_fail denied "$check_i" || return
     fi
-    # A single item is compared once only, right before it is replaced.
-    [ "$RC_N" -eq 1 ] || { rc_compare "$check_i" && rc_may_write "$check_i"; } || return
+  done
+  # A single item is compared once only, right before it is replaced.
+  [ "$RC_N" -eq 1 ] || rc_compare_all
+}
+
+# Takes the states of the targets whose digest must prove them, before it is computed: RC_seen.
+rc_look() {
+  look_list='' look_i=0 look_n=0
+  while [ "$look_i" -lt "$RC_N" ]; do
+    look_i=$((look_i + 1))
+    eval "RC_seen$look_i= RC_proven$look_i= RC_now$look_i= look_kind=\$RC_kind$look_i look_state=\$RC_old_state$look_i"
+    case $look_kind$look_state in
+      f[-+])
+        look_n=$((look_n + 1))
+        eval "look_item$look_n=$look_i"
+        look_list="$look_list \"\$RC_path$look_i\""
+        ;;
+    esac
+  done
+  [ "$look_n" -gt 0 ] || return 0
+  look_text=
+  eval "look_text=\$(rc_stat $look_list)"
+  rc_split "$look_text" RC_state "$look_n" || return 0
+  look_i=0
+  while [ "$look_i" -lt "$look_n" ]; do
+    look_i=$((look_i + 1))
+    eval "look_j=\$look_item$look_i"
+    eval "RC_seen$look_j=\$RC_state$look_i"
+  done
+}
+
+# Compares all targets by one more look, and remembers what was proven of them: RC_proven.
+rc_compare_all() {
+  all_list='' all_i=0 all_n=0
+  while [ "$all_i" -lt "$RC_N" ]; do
+    all_i=$((all_i + 1))
+    eval "all_kind=\$RC_kind$all_i all_temp=\$RC_temp$all_i"
+    [ "$all_kind" = f ] || continue
+    all_n=$((all_n + 1))
+    eval "all_to$all_n=RC_now$all_i"
+    all_list="$all_list \"\$RC_path$all_i\""
+    [ -n "$all_temp" ] || continue
+    all_n=$((all_n + 1))
+    eval "all_to$all_n=RC_laid$all_i"
+    all_list="$all_list \"\$RC_temp$all_i\""
+  done
+  all_text=
+  [ "$all_n" -eq 0 ] || eval "all_text=\$(rc_stat $all_list)"
+  # When a file has vanished the lines cannot be told apart, and each is looked at alone.
+  ! rc_split "$all_text" RC_state "$all_n" || {
+    all_i=0
+    while [ "$all_i" -lt "$all_n" ]; do
+      all_i=$((all_i + 1))
+      eval "all_name=\$all_to$all_i"
+      eval "$all_name=\$RC_state$all_i"
+    done
+  }
+  all_i=0
+  while [ "$all_i" -lt "$RC_N" ]; do
+    all_i=$((all_i + 1))
+    rc_compare "$all_i" first && rc_may_write "$all_i" || return
+    eval "RC_proven$all_i=\$RC_TARGET_STATE RC_now$all_i="
   done
 }
 
@@ -214,8 +278,8 @@ rc_copy_attributes() {
   esac
 }
 
-# rc_compare INDEX: whether the target is still as expected: by its state, else by its digest between two equal states.
-# Sets RC_TARGET_STATE and RC_TEMP_STATE.
+# rc_compare INDEX first|last: whether the target is still as expected: by its state, or by a digest that was computed
+# between two looks at the same state. Sets RC_TARGET_STATE and RC_TEMP_STATE.
 rc_compare() {
   eval "compare_kind=\$RC_kind$1 compare_path=\$RC_path$1 compare_temp=\$RC_temp$1"
   eval "compare_state=\$RC_old_state$1 compare_digest=\$RC_old_digest$1 compare_found=\$RC_found$1"
@@ -225,10 +289,21 @@ rc_compare() {
     rc_fail exists "$1"
     return
   fi
-  compare_text=$(rc_stat "$compare_path" ${compare_temp:+"$compare_temp"})
-  RC_TARGET_STATE=${compare_text%%"$RC_NEWLINE"*} RC_TEMP_STATE=${compare_text#*"$RC_NEWLINE"}
+  eval "RC_TARGET_STATE=\$RC_now$1 RC_TEMP_STATE=\${RC_laid$1-}"
+  [ -n "$RC_TARGET_STATE" ] || {
+    compare_text=$(rc_stat "$compare_path" ${compare_temp:+"$compare_temp"})
+    RC_TARGET_STATE=${compare_text%%"$RC_NEWLINE"*} RC_TEMP_STATE=${compare_text#*"$RC_NEWLINE"}
+  }
   [ "$RC_TARGET_STATE" != "$compare_state" ] || return 0
-  if [ -n "$compare_found" ] && [ "$compare_found" = "$compare_digest" ]; then
+  # An empty state is that of a file that has vanished.
+  if [ -n "$RC_TARGET_STATE" ] && [ -n "$compare_found" ] && [ "$compare_found" = "$compare_digest" ]; then
+    case $compare_state$2 in
+      *first | -*)
+        eval "compare_seen=\$RC_seen$1 compare_proven=\$RC_proven$1"
+        [ "$RC_TARGET_STATE" != "$compare_seen" ] || return 0
+        [ "$RC_TARGET_STATE" != "$compare_proven" ] || return 0
+        ;;
+    esac
     rc_digest_each "$compare_path"
     compare_text=$(rc_stat "$compare_path")
     [ "$RC_digest1" != "$compare_digest" ] || [ "$compare_text" != "$RC_TARGET_STATE" ] || return 0
@@ -271,7 +346,7 @@ rc_apply() {
     [ -e "$apply_path" ] || rc_fail changed "$1" || return
     rc_fail denied "$1" || return
   }
-  rc_compare "$1" && rc_may_write "$1" || return
+  rc_compare "$1" last && rc_may_write "$1" || return
   eval "apply_in_place=\$RC_in_place$1"
   case $apply_op$apply_kind$apply_in_place in
     r*)
