@@ -19,6 +19,8 @@ import { removeOwnFiles, removeStaleFiles, writeStatus } from "./status.js"
 /** Passwords go to the engine alone: no other child of OpenCode inherits them. */
 const secrets = takeFromEnvironment(["REMOTE_PASSWORD", "REMOTE_SUDO_PASSWORD"])
 
+if (process.env.REMOTE_SSH) process.once("exit", removeOwnFiles)
+
 /** @type {Map<string, Call>} */
 const calls = new Map()
 
@@ -131,7 +133,6 @@ function acquireEngine(command, client) {
   n_users += 1
   if (engine) return engine
   removeStaleFiles()
-  process.once("exit", removeOwnFiles)
   /** @type {string | undefined} */
   let lastError
   /** @param {Params} status */

@@ -11,7 +11,7 @@ import pytest
 from tests.opencode.conftest import Person
 from tests.support.model import Call, ScriptedModel, Turn
 from tests.support.opencode import OpenCode
-from tests.support.opencode_server import wait_until
+from tests.support.processes import wait_until
 from tests.support.sshd import free_port
 
 pytestmark = [
@@ -38,8 +38,8 @@ class Terminal:
     def wait_for(self, text: str) -> str:
         """Block until the pane shows `text`, and return the whole screen."""
         try:
-            wait_until(lambda: text in self.screen(), what=f"{text!r} on the screen", timeout_s=30)
-        except TimeoutError as exc:
+            wait_until(lambda: text in self.screen(), timeout_s=15)
+        except AssertionError as exc:
             raise AssertionError(f"{exc}\n{self.screen()}") from exc
         return self.screen()
 

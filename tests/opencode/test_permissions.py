@@ -6,7 +6,8 @@ import pytest
 
 from tests.opencode.conftest import Person
 from tests.support.model import Call, JSONObject, ScriptedModel, Turn
-from tests.support.opencode_server import OpenCodeServer, wait_until
+from tests.support.opencode_server import OpenCodeServer
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.opencode
 
@@ -56,7 +57,7 @@ def test_a_rejection_with_words_goes_back_to_the_model(person: Person) -> None:
         with OpenCodeServer(opencode) as server:
             session = server.new_session()
             server.begin_prompt(session, "go")
-            wait_until(lambda: bool(server.request("/permission")), what="the question")
+            wait_until(lambda: bool(server.request("/permission")), timeout_s=15)
             [asked] = cast("list[JSONObject]", server.request("/permission"))
             metadata = cast("JSONObject", asked["metadata"])
             assert (asked["permission"], asked["patterns"]) == ("edit", ["a.txt"])

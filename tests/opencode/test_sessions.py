@@ -10,7 +10,8 @@ import pytest
 
 from tests.opencode.conftest import Person
 from tests.support.model import Call, JSONObject, ScriptedModel, Turn
-from tests.support.opencode_server import OpenCodeServer, wait_until
+from tests.support.opencode_server import OpenCodeServer, is_running
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.opencode
 
@@ -20,14 +21,6 @@ def engines_of(pid: int) -> list[int]:
     rows = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], check=True, capture_output=True, text=True).stdout
     table = [line.split(None, 2) for line in rows.splitlines()]
     return [int(row[0]) for row in table if int(row[1]) == pid and row[2].endswith("remote_code.cli serve")]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2] != "Z"
 
 
 def test_two_directories_and_two_sessions_share_one_engine(person: Person, tmp_path: Path) -> None:
@@ -47,7 +40,7 @@ def test_two_directories_and_two_sessions_share_one_engine(person: Person, tmp_p
             session = server.new_session()
             server.prompt(session, "go")
             assert engines_of(server.pid) == [engine]
-        wait_until(lambda: not is_running(engine), what="the engine's end")
+        wait_until(lambda: not is_running(engine), timeout_s=15)
     results = [request.results[0] for request in model.agent_requests if request.results]
     assert results == [f"{person.remote}\n"] * 4
 
@@ -59,12 +52,12 @@ def test_an_abort_ends_the_command_on_the_remote(person: Person) -> None:
     with ScriptedModel({"go": turns}) as model, OpenCodeServer(person.opencode(model)) as server:
         session = server.new_session()
         server.begin_prompt(session, "go")
-        wait_until(lambda: _has_text(person.remote / "pid"), what="the command's start")
-        wait_until(lambda: _output(server, session) == "before\n", what="the streamed output")
+        wait_until(lambda: _has_text(person.remote / "pid"), timeout_s=15)
+        wait_until(lambda: _output(server, session) == "before\n", timeout_s=15)
         server.request(f"/session/{session}/abort", {})
         pid = int((person.remote / "pid").read_text(encoding="utf-8"))
-        wait_until(lambda: not is_running(pid), what="the command's end")
-        wait_until(lambda: _status(server, session) != "running", what="the end of the call")
+        wait_until(lambda: not is_running(pid), timeout_s=15)
+        wait_until(lambda: _status(server, session) != "running", timeout_s=15)
     assert len(model.agent_requests) == 1
 
 
@@ -78,7 +71,7 @@ def test_a_crashed_engine_is_started_again_once(person: Person) -> None:
     with ScriptedModel({"go": turns}) as model, OpenCodeServer(person.opencode(model)) as server:
         session = server.new_session()
         server.begin_prompt(session, "go")
-        wait_until(lambda: _has_text(person.remote / "pid"), what="the command's start")
+        wait_until(lambda: _has_text(person.remote / "pid"), timeout_s=15)
         [engine] = engines_of(server.pid)
         os.kill(engine, signal.SIGKILL)
         model.wait_for_requests(3)
@@ -95,12 +88,12 @@ def test_a_killed_opencode_leaves_no_engine_and_no_command(person: Person) -> No
     with ScriptedModel({"go": [[Call("bash", {"command": "echo $$ > pid; sleep 300"})], "Never said."]}) as model:
         with OpenCodeServer(person.opencode(model)) as server:
             server.begin_prompt(server.new_session(), "go")
-            wait_until(lambda: _has_text(person.remote / "pid"), what="the command's start")
+            wait_until(lambda: _has_text(person.remote / "pid"), timeout_s=15)
             [engine] = engines_of(server.pid)
             server.kill()
-            wait_until(lambda: not is_running(engine), what="the engine's end")
+            wait_until(lambda: not is_running(engine), timeout_s=15)
         pid = int((person.remote / "pid").read_text(encoding="utf-8"))
-        wait_until(lambda: not is_running(pid), what="the command's end")
+        wait_until(lambda: not is_running(pid), timeout_s=15)
 
 
 def _has_text(path: Path) -> bool:

@@ -146,3 +146,24 @@ def test_a_mentioned_file_is_the_remotes(person: Person) -> None:
     assert "1: remote notes" in request.text
     assert f"{person.remote}/notes.txt" in request.text
     assert_nothing_local(request, person)
+
+
+def test_a_planning_agent_reads_the_remote_and_is_told_nothing_local(person: Person) -> None:
+    """OC-3, OC-6."""
+    (person.remote / "a.txt").write_text("alpha\n", encoding="utf-8")
+    turns: Scripts = {
+        "make a plan": [
+            [Call("read", {"filePath": "a.txt"}), Call("write", {"filePath": "b.txt", "content": "x"})],
+            "A plan.",
+        ]
+    }
+    with ScriptedModel(turns) as model:
+        run = person.opencode(model).run("make a plan", "--agent", "plan")
+    assert run.text == "A plan."
+    assert sorted((name, state["status"]) for name, state in run.tool_states) == [
+        ("read", "completed"),
+        ("write", "error"),
+    ]
+    assert not (person.remote / "b.txt").exists()
+    for request in model.requests:
+        assert_nothing_local(request, person)

@@ -2,10 +2,11 @@
 
 import json
 import subprocess
-import time
+import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -13,8 +14,6 @@ from typing import Self, cast
 from tests.support.model import JSONObject
 from tests.support.opencode import PLAIN_MODEL, OpenCode
 from tests.support.sshd import free_port
-
-POLL_S = 0.05
 
 
 class OpenCodeServer:
@@ -65,6 +64,14 @@ class OpenCodeServer:
             text = response.read()
         return json.loads(text) if text else None
 
+    @contextmanager
+    def in_background(self, path: str, body: JSONObject) -> Iterator[None]:
+        """POST in a thread, which has its answer at the end of the block."""
+        thread = threading.Thread(target=self.request, args=(path, body))
+        thread.start()
+        yield
+        thread.join(30)
+
     def new_session(self, *, directory: Path | None = None) -> str:
         """Make a session and return its id."""
         return str(cast("JSONObject", self.request("/session", {}, directory=directory))["id"])
@@ -94,14 +101,7 @@ def prompt_body(text: str, agent: str) -> JSONObject:
     }
 
 
-def wait_until(is_so: Callable[[], bool], *, what: str, timeout_s: float = 15.0) -> None:
-    """Block until a claim about another process holds; there is no event to wait for.
-
-    Raises:
-        TimeoutError: it did not come true in time.
-    """
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout_s} s for {what}")
-        time.sleep(POLL_S)
+def is_running(pid: int) -> bool:
+    """Tell whether a process exists and is no zombie."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
