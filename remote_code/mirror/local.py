@@ -86,7 +86,6 @@ class LocalMirror:
         self.root = LocalPath(root.absolute())
         self.workspace = workspace
         self.limits = limits or MirrorLimits()
-        self._on_notice = on_notice
         own = self.root / OWN_FOLDER
         staging = own / "tmp"
         try:
@@ -294,7 +293,7 @@ class LocalMirror:
             self._drop(db, path)
             return
         local = self.mapper.to_local(path)
-        self._keep_local_edit(db, path)
+        self._keep_local_edit(db, path, but=state.digest)
         self._clear_way(db, path)
         try:
             self._copies.place(staged, local)
@@ -309,11 +308,14 @@ class LocalMirror:
         store.let_go(db, path)
         self._copies.remove(self.mapper.to_local(path))
 
-    def _keep_local_edit(self, db: sqlite3.Connection, path: RemotePath) -> None:
-        """Put a copy that somebody changed on this machine into the history, before it goes."""
+    def _keep_local_edit(self, db: sqlite3.Connection, path: RemotePath, *, but: str | None = None) -> None:
+        """Put a copy that somebody changed on this machine into the history, before it goes.
+
+        `but` is the digest of what takes its place: nothing is lost of a copy that is equal to it.
+        """
         state = store.held_state(db, path)
         local = self.mapper.to_local(path)
-        if state is None or self._copies.digest(local) in {None, state.digest}:
+        if state is None or self._copies.digest(local) in {None, state.digest, but}:
             return
         contents = self._copies.read(local)
         if contents is not None:

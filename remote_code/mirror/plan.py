@@ -86,13 +86,17 @@ class Edited:
 def plan_push(
     edited: Sequence[Edited], found: Mapping[RemotePath, FileState | None]
 ) -> tuple[list[Change], list[RemotePath]]:
-    """Return what to write for the edited copies, and the paths that changed on the remote too and stay as they are."""
+    """Return what to write for the edited copies, and the paths that changed on the remote too and stay as they are.
+
+    A copy that equals what the remote has is neither: an engine that was killed while it took over contents leaves
+    such a copy.
+    """
     changes, conflicts = [], []
     for copy in edited:
         state = found.get(copy.path)
         if state is not None and is_same(state, copy.base):
             changes.append(Change(copy.path, expected=state, contents=copy.contents))
-        else:
+        elif not isinstance(state, Present) or state.digest != digest_of(copy.contents):
             conflicts.append(copy.path)
     return changes, conflicts
 

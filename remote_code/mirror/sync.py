@@ -13,7 +13,7 @@ from remote_code.mirror.local import Held, LocalMirror, MirrorLimits
 from remote_code.mirror.lock import PathLocks
 from remote_code.mirror.mapper import PathMapper
 from remote_code.mirror.outcome import PullReport, PushReport, perhaps_written
-from remote_code.mirror.plan import Edited, draft, is_same, plan_push, plan_undo, settle
+from remote_code.mirror.plan import Edited, Settled, draft, is_same, plan_push, plan_undo, settle
 from remote_code.paths import RemotePath, Workspace
 from remote_code.remote.files import Files
 from remote_code.remote.state import Absent, Change, Changed, FileState, Kind, Observation, Present, Wanted
@@ -107,7 +107,7 @@ class SyncEngine:
         limit = self.local.limits.contents_bytes if limit_bytes is None else limit_bytes
         observations = self._files.observe(wanted, roots=roots, flights=flights, limit_bytes=limit)
         settled = [settle(found, _state_of(copies[found.path])) for found in observations]
-        self.local.keep(settled, session_id=session_id)
+        self._take_over(settled, session_id=session_id)
         pulled = {item.observation.path: _pulled(item.observation, copies[item.observation.path]) for item in settled}
         return [pulled[path] for path in paths]
 
@@ -206,10 +206,15 @@ class SyncEngine:
             wanted = [Wanted(copy.path) for copy in edited]
             limit = self.local.limits.contents_bytes
             observed = self._files.observe(wanted, roots=roots, flights=flights, limit_bytes=limit)
-            found = {item.observation.path: item.observation for item in (settle(seen, None) for seen in observed)}
-            states = {path: item.state if item.kind is Kind.FILE else None for path, item in found.items()}
+            settled = {item.observation.path: item for item in (settle(found, None) for found in observed)}
+            states = {
+                path: item.observation.state if item.observation.kind is Kind.FILE else None
+                for path, item in settled.items()
+            }
             changes, conflicts = plan_push(edited, states)
-            before = {change.path: found[change.path].contents for change in changes}
+            touched = {change.path for change in changes}.union(conflicts)
+            self.local.keep([item for path, item in settled.items() if path not in touched], session_id=None)
+            before = {change.path: settled[change.path].observation.contents for change in changes}
             written = []
             if changes:
                 written = self._push(
@@ -228,6 +233,13 @@ class SyncEngine:
         except (OSError, MirrorUnusable) as exc:
             log.warning("event=manifest_not_written reason=%s", exc)
         self.local.close()
+
+    def _take_over(self, settled: Sequence[Settled], *, session_id: str | None) -> None:
+        """Keep what was found; a local disk that is full costs later pulls, and a question before a write."""
+        try:
+            self.local.keep(settled, session_id=session_id)
+        except MirrorUnusable as exc:
+            log.warning("event=pull_not_kept reason=%s", exc.message)
 
     def _push(
         self,
@@ -261,7 +273,11 @@ class SyncEngine:
         ]
         in_place = {done.path: done.in_place for done in changed}
         certain = [(entry, in_place.get(change.path)) for entry, change in zip(entries, changes, strict=True)]
-        self.local.keep_written(written, session_id=session_id, entries=certain, late=late, call_id=call_id)
+        try:
+            self.local.keep_written(written, session_id=session_id, entries=certain, late=late, call_id=call_id)
+        except MirrorUnusable as exc:
+            # The remote has it: that is what the caller must hear. The history entry stays uncertain.
+            log.warning("event=push_not_noted call=%s reason=%s", call_id, exc.message)
         states = {path: state for path, state, _ in written}
         return [
             Changed(done.path, states[done.path], in_place=done.in_place, late_contents=done.late_contents)

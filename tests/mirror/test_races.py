@@ -49,7 +49,7 @@ def test_sessions_and_engines_lose_no_edit_of_each_other(tmp_path: Path) -> None
     for thread in threads:
         thread.start()
     for process, name in zip(processes, "ef", strict=True):
-        said = json.loads(process.communicate(timeout=900)[0])
+        said = json.loads(process.communicate(timeout=900)[0].splitlines()[1])
         told[name] = Told([(path, token) for path, token in said["accepted"]], said["refused"], said["tries"])
     for thread in threads:
         thread.join()

@@ -1,7 +1,7 @@
 """Writers that edit the same files at once, each noting what it was told: for proofs that no edit is lost.
 
 As a program, `python -m tests.support.racing MIRROR REMOTE NAME SEED N`: one writer in a process of its own; prints
-what it did as JSON.
+a line when it begins, and at its end what it was told as JSON.
 """
 
 import json
@@ -99,6 +99,7 @@ def _push(
 def main() -> None:
     mirror, remote, name, seed, n_edits = sys.argv[1:]
     sync = open_engine(Path(mirror), Path(remote))
+    print("begins", flush=True)
     told = write_many(sync, RemotePath(remote), name=name, seed=seed, n_edits=int(n_edits))
     sync.close()
     json.dump({"accepted": told.accepted, "refused": told.refused, "tries": told.tries}, sys.stdout)

@@ -135,9 +135,9 @@ def test_undo_needs_the_old_contents() -> None:
 
 def test_edited_copies_are_pushed_where_the_remote_has_their_origin() -> None:
     """SYNC-2."""
-    other = RemotePath("/srv/b")
-    edited = [Edited(PATH, present("A"), b"mine"), Edited(other, present("A"), b"mine")]
-    found = {PATH: replace(MOVED, digest="A"), other: present("B")}
+    other, equal = RemotePath("/srv/b"), RemotePath("/srv/c")
+    edited = [Edited(path, present("A"), b"mine") for path in (PATH, other, equal)]
+    found = {PATH: replace(MOVED, digest="A"), other: present("B"), equal: present(digest_of(b"mine"))}
     assert plan_push(edited, found) == ([Change(PATH, found[PATH], b"mine")], [other])
 
 
