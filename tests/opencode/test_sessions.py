@@ -12,6 +12,7 @@ from tests.opencode.conftest import Person
 from tests.support.model import Call, JSONObject, ScriptedModel, Turn
 from tests.support.opencode_server import OpenCodeServer, is_running
 from tests.support.processes import wait_until
+from tests.support.sshd import SSHServer
 
 pytestmark = pytest.mark.opencode
 
@@ -94,6 +95,27 @@ def test_a_killed_opencode_leaves_no_engine_and_no_command(person: Person) -> No
             wait_until(lambda: not is_running(engine), timeout_s=15)
         pid = int((person.remote / "pid").read_text(encoding="utf-8"))
         wait_until(lambda: not is_running(pid), timeout_s=15)
+
+
+def test_a_target_that_dies_and_comes_back_is_worked_on_again(person: Person, tmp_path: Path) -> None:
+    """SSH-6: the command under way has an unknown outcome and is not run again; later calls just work."""
+    turns: dict[str, list[Turn]] = {
+        "break": [[Call("bash", {"command": "echo started >> log; sleep 300"})], "It broke."],
+        "again": [[Call("bash", {"command": "cat log"})], "It works."],
+    }
+    with SSHServer(tmp_path / "own-sshd") as sshd, ScriptedModel(turns) as model:
+        opencode = person.opencode(model, environment={"REMOTE_SSH": sshd.command()})
+        with OpenCodeServer(opencode) as server:
+            session = server.new_session()
+            server.begin_prompt(session, "break")
+            wait_until(lambda: _has_text(person.remote / "log"), timeout_s=15)
+            sshd.stop()
+            model.wait_for_requests(2)
+            sshd.start()
+            server.prompt(session, "again")
+            broken, works = server.tool_parts(session)
+    assert "outcome is unknown" in str(cast("JSONObject", broken["state"])["error"])
+    assert cast("JSONObject", works["state"])["output"] == "started\n"
 
 
 def _has_text(path: Path) -> bool:
