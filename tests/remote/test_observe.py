@@ -4,8 +4,6 @@ import os
 import threading
 from pathlib import Path
 
-import pytest
-
 from remote_code.paths import RemotePath
 from remote_code.remote.files import ANYWHERE
 from remote_code.remote.state import Absent, Kind, Present, Wanted
@@ -158,10 +156,3 @@ def test_a_log_that_only_grows_is_read_as_it_was_at_first(machine: Machine, plac
     finally:
         stop.set()
         writer.join()
-
-
-@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_named(machine: Machine, place: Path) -> None:
-    (place / "a").write_bytes(b"x")
-    (place / "a").chmod(0)
-    assert machine.observe(place / "a").is_unreadable

@@ -49,9 +49,17 @@ def programs_without(missing: Sequence[str], folder: Path, *, own: Mapping[str, 
 
 
 @contextmanager
-def local_shells(name: str, folder: Path, *, file_size: int = 1, path: str | None = None) -> Iterator[Shells]:
-    """Run a pool of worker shells of one kind on this machine, without SSH; `path` replaces its PATH."""
+def local_shells(
+    name: str, folder: Path, *, file_size: int = 1, path: str | None = None, uid: int | None = None
+) -> Iterator[Shells]:
+    """Run a pool of worker shells of one kind on this machine, without SSH.
+
+    `path` replaces its PATH; with `uid` (as root only) the shells run as another user and group of that number.
+    """
     shell, environment = shell_command(name, folder)
+    enter = None
+    if uid is not None:
+        enter = f"{shutil.which('setpriv')} --reuid={uid} --regid={uid} --clear-groups"
     if path is not None:
         environment["PATH"] = path
     links: list[ProcessLink] = []
@@ -60,7 +68,7 @@ def local_shells(name: str, folder: Path, *, file_size: int = 1, path: str | Non
         links.append(ProcessLink(environment=environment, max_sessions=20))
         return links[-1]
 
-    settings = PoolSettings(command_size=1, file_size=file_size, place=Place(shell=shell))
+    settings = PoolSettings(command_size=1, file_size=file_size, place=Place(shell=shell, enter=enter))
     shells = Shells(connect, settings=settings, library=library())
     shells.start()
     try:
