@@ -1,1 +1,1 @@
-"""Package data: the plugin for OpenCode (index.js and its parts), the badge (tui.tsx), the tools' schemas (tools.json)."""
+"""Package data for OpenCode: the plugin (index.js and its parts), the badge (tui.tsx), the schemas (tools.json)."""
