@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from remote_code.errors import InvalidPath, MirrorUnusable
+from remote_code.errors import MirrorUnusable
 from remote_code.mirror import store
 from remote_code.mirror.contents import Contents, digest_of
 from remote_code.mirror.copies import Copies
 from remote_code.mirror.database import Database
-from remote_code.mirror.history import Action, Draft, History
+from remote_code.mirror.history import Draft, History
+from remote_code.mirror.keeper import Keeper
 from remote_code.mirror.lock import FileLock
 from remote_code.mirror.manifest import write_manifest
 from remote_code.mirror.mapper import PathMapper
@@ -22,9 +23,9 @@ from remote_code.mirror.naming import MANIFEST_NAME, OWN_FOLDER, LocalNames
 from remote_code.mirror.notes import LeftoverNotes
 from remote_code.mirror.plan import Keeping, Settled
 from remote_code.mirror.private import make_folder
-from remote_code.mirror.store import Tracked
+from remote_code.mirror.store import Summary, Tracked
 from remote_code.paths import LocalPath, RemotePath, Workspace
-from remote_code.remote.state import Absent, FileState, Present
+from remote_code.remote.state import FileState, Present
 
 log = logging.getLogger(__name__)
 
@@ -69,24 +70,34 @@ class Verification:
     """Files in the mirror that no manifest entry names."""
 
 
+def find_mirrors(base: Path) -> list[Path]:
+    """Return the folders of all mirrors below `~/.opencode/mirrors` or what stands for it, in order of names."""
+    return sorted(own.parent for own in base.glob(f"*/*/{OWN_FOLDER}"))
+
+
 class LocalMirror:
     """The mirror in the folder `root`; made when it is not there. All methods may be called from any thread.
 
     Several engines may have one mirror open. A copy and its entry change together, while no other engine writes.
+    Without a `workspace` it is the one that the mirror was made for, as for looking at it later.
+
+    Raises:
+        MirrorUnusable: the folder cannot be used, or is no mirror and no `workspace` was given.
     """
 
     def __init__(
         self,
         root: Path,
         *,
-        workspace: Workspace,
+        workspace: Workspace | None = None,
         limits: MirrorLimits | None = None,
         on_notice: Callable[[str], None] = lambda notice: None,
     ) -> None:
         self.root = LocalPath(root.absolute())
-        self.workspace = workspace
         self.limits = limits or MirrorLimits()
         own = self.root / OWN_FOLDER
+        if workspace is None and not own.is_dir():
+            raise MirrorUnusable(f'"{self.root}" is not a mirror', path=str(self.root))
         staging = own / "tmp"
         try:
             for folder in (self.root, own, staging):
@@ -98,7 +109,8 @@ class LocalMirror:
         except OSError as exc:
             raise MirrorUnusable(f'the mirror "{self.root}" cannot be used: {exc}', path=str(self.root)) from exc
         self._own = own
-        self.mapper = PathMapper(self.root, workspace, names=names)
+        self.workspace = self._remember(workspace)
+        self.mapper = PathMapper(self.root, self.workspace, names=names)
         self.notes = LeftoverNotes(self._database, own / "engines")
         self.history = History(
             self._database,
@@ -107,6 +119,7 @@ class LocalMirror:
             limit_entries=self.limits.history_entries,
         )
         self._copies = Copies(self.root, staging)
+        self._keeper = Keeper(self._copies, self.mapper, self.history, limit_bytes=self.limits.copies_bytes)
         oldest_ns = time.time_ns() - self.limits.seen_days * _DAY_NS
         self._database.write(lambda db: store.forget_old_sessions(db, before_ns=oldest_ns))
 
@@ -143,13 +156,12 @@ class LocalMirror:
 
         def take_over(db: sqlite3.Connection) -> None:
             for item in settled:
-                self._settle(db, item, staged.get(item.observation.path), now_ns)
-                self._recognise(db, item)
+                self._keeper.settle(db, item, staged.get(item.observation.path), now_ns=now_ns)
             if session_id is not None:
                 found = [(item.observation.path, item.observation.state) for item in settled]
                 known = [(path, state) for path, state in found if state is not None]
                 store.see(db, session_id, known, now_ns=now_ns)
-            self._shrink(db)
+            self._keeper.shrink(db)
 
         try:
             self._database.write(take_over)
@@ -175,15 +187,15 @@ class LocalMirror:
         def take_over(db: sqlite3.Connection) -> None:
             for path, state, _ in written:
                 if isinstance(state, Present):
-                    self._store(db, path, state, staged.get(path), now_ns)
+                    self._keeper.store(db, path, state, staged.get(path), now_ns=now_ns)
                     store.see_by_all_names(db, session_id, state)
                 else:
-                    self._drop(db, path)
+                    self._keeper.drop(db, path)
             store.see(db, session_id, [(path, state) for path, state, _ in written], now_ns=now_ns)
             for entry_id, in_place in entries:
                 self.history.confirm(db, entry_id, in_place=in_place)
             self.history.add(db, late, session_id=session_id, call_id=call_id)
-            self._shrink(db)
+            self._keeper.shrink(db)
 
         try:
             self._database.write(take_over)
@@ -195,7 +207,7 @@ class LocalMirror:
 
         def drop(db: sqlite3.Connection) -> None:
             for path in paths:
-                self._drop(db, path)
+                self._keeper.drop(db, path)
 
         self._database.write(drop)
 
@@ -242,6 +254,10 @@ class LocalMirror:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
         return len(paths)
 
+    def summary(self) -> Summary:
+        """Return how much the mirror holds, without going through it."""
+        return self._database.read(store.summary)
+
     def export_manifest(self) -> Path:
         """Write `manifest.json` and return its path."""
         return write_manifest(
@@ -260,91 +276,18 @@ class LocalMirror:
             log.info("event=notes_not_closed reason=%s", exc.message)
         self._database.close()
 
+    def _remember(self, workspace: Workspace | None) -> Workspace:
+        if workspace is not None:
+            self._database.write(lambda db: store.remember_workspace(db, workspace))
+            return workspace
+        known = self._database.read(store.known_workspace)
+        if known is None:
+            self._database.close()
+            raise MirrorUnusable(f'the mirror "{self.root}" does not say of what it is', path=str(self.root))
+        return known
+
     def _next_tracked(self, last: RemotePath | None, below: RemotePath | None) -> list[Tracked]:
         return self._database.read(lambda db: store.tracked_after(db, last, below=below))
-
-    def _settle(self, db: sqlite3.Connection, item: Settled, staged: Path | None, now_ns: int) -> None:
-        path, state = item.observation.path, item.observation.state
-        match item.keeping:
-            case Keeping.STORE if isinstance(state, Present):
-                self._store(db, path, state, staged, now_ns)
-            case Keeping.CONFIRM if isinstance(state, Present):
-                # Another session may have put newer contents here since we read the copy.
-                held = store.held_state(db, path)
-                if held is not None and held.digest == state.digest:
-                    store.hold(db, path, state, now_ns=now_ns)
-            case Keeping.DROP:
-                self._drop(db, path)
-            case _:
-                pass
-
-    def _recognise(self, db: sqlite3.Connection, item: Settled) -> None:
-        state = item.observation.state
-        if isinstance(state, Absent):
-            self.history.recognise(db, item.observation.path, None)
-        elif state is not None and state.digest is not None:
-            self.history.recognise(db, item.observation.path, state.digest)
-
-    def _store(
-        self, db: sqlite3.Connection, path: RemotePath, state: Present, staged: Path | None, now_ns: int
-    ) -> None:
-        """Put a staged file in the place of a local copy, with its entry; without one, drop the copy."""
-        if staged is None:
-            self._drop(db, path)
-            return
-        local = self.mapper.to_local(path)
-        self._keep_local_edit(db, path, but=state.digest)
-        self._clear_way(db, path)
-        try:
-            self._copies.place(staged, local)
-        except OSError as exc:
-            log.warning("event=copy_not_kept path=%s reason=%s", local, exc)
-            store.let_go(db, path)
-            return
-        store.hold(db, path, state, now_ns=now_ns)
-
-    def _drop(self, db: sqlite3.Connection, path: RemotePath) -> None:
-        self._keep_local_edit(db, path)
-        store.let_go(db, path)
-        self._copies.remove(self.mapper.to_local(path))
-
-    def _keep_local_edit(self, db: sqlite3.Connection, path: RemotePath, *, but: str | None = None) -> None:
-        """Put a copy that somebody changed on this machine into the history, before it goes.
-
-        `but` is the digest of what takes its place: nothing is lost of a copy that is equal to it.
-        """
-        state = store.held_state(db, path)
-        local = self.mapper.to_local(path)
-        if state is None or self._copies.digest(local) in {None, state.digest, but}:
-            return
-        contents = self._copies.read(local)
-        if contents is not None:
-            draft = Draft(path, Action.LOCAL_EDIT, before=contents, after=None)
-            self.history.add(db, [draft], session_id="", call_id="")
-
-    def _clear_way(self, db: sqlite3.Connection, path: RemotePath) -> None:
-        """Drop the copies that are of another shape than the remote now has: a file that became a folder, or back."""
-        local = self.mapper.to_local(path)
-        while local.is_dir() and (below := store.tracked_after(db, None, below=path)):
-            for item in below:
-                self._drop(db, item.path)
-        for parent in local.parents:
-            if parent == self.root:
-                return
-            if parent.is_file():
-                try:
-                    self._drop(db, self.mapper.to_remote(LocalPath(parent)))
-                except InvalidPath:
-                    parent.unlink()
-
-    def _shrink(self, db: sqlite3.Connection) -> None:
-        """Drop the least recently used copies until the rest fits, with some room for the next ones."""
-        if store.held_bytes(db) <= self.limits.copies_bytes:
-            return
-        for path in store.least_used(db):
-            self._drop(db, path)
-            if store.held_bytes(db) <= self.limits.copies_bytes * 9 // 10:
-                return
 
     def _stage(self, contents: bytes) -> Path | None:
         try:

@@ -12,6 +12,8 @@ VERSION = 1
 
 TABLES = """
 -- Paths are bytes: remote names need not be UTF-8. A state is JSON, null for "nothing has this name".
+CREATE TABLE about (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE held (
     path BLOB PRIMARY KEY,
     state TEXT NOT NULL,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from remote_code.mirror.schema import decode_state, encode_state
-from remote_code.paths import RemotePath, decode_path, encode_path
+from remote_code.paths import RemotePath, Workspace, decode_path, encode_path
 from remote_code.remote.state import FileState, Present
 
 BATCH = 500
@@ -24,6 +24,45 @@ class Tracked:
     state: Present
     used_s: float
     """Unix time of the last use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How much a mirror holds."""
+
+    n_copies: int
+    copies_bytes: int
+    n_entries: int
+    """History entries."""
+    contents_bytes: int
+    """Old contents, each counted once."""
+    used_s: float | None
+    """Unix time of the last use of a copy."""
+
+
+def summary(db: sqlite3.Connection) -> Summary:
+    """Count what there is."""
+    row = db.execute(
+        "SELECT (SELECT count(*) FROM held), (SELECT amount FROM totals WHERE name = 'held'),"
+        " (SELECT count(*) FROM history), (SELECT amount FROM totals WHERE name = 'contents'),"
+        " (SELECT max(used_ns) FROM held)"
+    ).fetchone()
+    n_copies, copies_bytes, n_entries, contents_bytes, used_ns = row
+    return Summary(n_copies, copies_bytes, n_entries, contents_bytes, None if used_ns is None else used_ns / 1e9)
+
+
+def remember_workspace(db: sqlite3.Connection, workspace: Workspace) -> None:
+    """Note what the mirror is of."""
+    rows = [("root", encode_path(workspace.root)), ("home", encode_path(workspace.home))]
+    db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
+
+
+def known_workspace(db: sqlite3.Connection) -> Workspace | None:
+    """Return what the mirror is of."""
+    about = dict(db.execute("SELECT name, value FROM about").fetchall())
+    if not {"root", "home"} <= set(about):
+        return None
+    return Workspace(root=decode_path(about["root"]), home=decode_path(about["home"]))
 
 
 def held_state(db: sqlite3.Connection, path: RemotePath) -> Present | None:

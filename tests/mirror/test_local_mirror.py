@@ -11,7 +11,7 @@ import pytest
 
 from remote_code.errors import MirrorUnusable
 from remote_code.mirror.history import Action
-from remote_code.mirror.local import LocalMirror, Verification
+from remote_code.mirror.local import LocalMirror, Verification, find_mirrors
 from remote_code.mirror.lock import FileLock, PathLocks
 from remote_code.paths import RemotePath, Workspace
 from remote_code.remote.leftovers import Leftover
@@ -59,6 +59,28 @@ def test_clear_removes_all_copies_and_keeps_local_edits_in_the_history(site: Sit
     (entry,) = site.sync.history.entries()
     assert (entry.action, site.sync.history.show(entry.entry_id).before) == (Action.LOCAL_EDIT, b"mine")
     assert site.pull(paths[1]).contents == b"x"
+
+
+def test_mirrors_are_found_and_opened_without_a_connection(tmp_path: Path, make_site: MakeSite) -> None:
+    """SYNC-4."""
+    site = make_site(mirror="mirrors/web/app")
+    path = site.write("a.py", b"one\n")
+    site.push(path, b"three\n", expected=site.pull(path).observation.state)
+    site.sync.close()
+    (found,) = find_mirrors(tmp_path / "mirrors")
+    mirror = LocalMirror(found)
+    assert mirror.workspace == site.sync.local.workspace
+    summary = mirror.summary()
+    counts = (summary.n_copies, summary.copies_bytes, summary.n_entries, summary.contents_bytes)
+    assert counts == (1, 6, 1, 4)
+    assert [entry.path for entry in mirror.history.entries()] == [path]
+    mirror.close()
+
+
+def test_a_folder_that_is_no_mirror_is_not_made_one_by_looking(tmp_path: Path) -> None:
+    with pytest.raises(MirrorUnusable):
+        LocalMirror(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_manifest_names_files_copies_and_states(site: Site) -> None:
