@@ -82,11 +82,13 @@ export class Engine {
   /**
    * @param {string} method
    * @param {Params} params
+   * @param {AbortSignal} [signal] a request that was aborted while the engine started is never sent
    * @returns {Promise<any>}
    */
-  async request(method, params) {
+  async request(method, params, signal) {
     if (this.failure) throw this.failure
     await this.initialize()
+    signal?.throwIfAborted()
     return this.send(method, params)
   }
 

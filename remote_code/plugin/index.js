@@ -108,11 +108,9 @@ function definition(tool, used) {
       const cancel = () => used.notify("tool/cancel", { callId })
       calls.set(callId, call)
       try {
-        const { sessionID: sessionId, agent, directory } = context
-        const answer = used.request("tool/call", { callId, name: tool.name, args, sessionId, agent, directory })
-        context.abort.addEventListener("abort", cancel)
-        if (context.abort.aborted) cancel()
-        return await answer
+        const { sessionID: sessionId, agent, directory, abort } = context
+        abort.addEventListener("abort", cancel)
+        return await used.request("tool/call", { callId, name: tool.name, args, sessionId, agent, directory }, abort)
       } catch (error) {
         const isRejection = error instanceof EngineError && error.kind === "permission_rejected"
         // OpenCode knows its own error objects by their class: the run stops, or goes on, as it does for its own tools.
@@ -148,7 +146,7 @@ function acquireEngine(command, client) {
     onRequest: (method, params) => ask(method, params),
     onNotification(method, params) {
       if (method === "status/changed") show(params)
-      if (method === "tool/progress") calls.get(params.callId)?.context.metadata(params)
+      if (method === "tool/progress") calls.get(params.callId)?.context.metadata(progress(params))
     },
     onCrash(error, willRestart) {
       if (willRestart) toast(client, `${error.message}. It was started again.`, "warning")
@@ -182,6 +180,11 @@ async function ask(method, params) {
     call.rejection = error
     throw error
   }
+}
+
+/** @param {Params} params of `tool/progress` */
+function progress({ title, metadata }) {
+  return title === undefined ? { metadata } : { title, metadata }
 }
 
 /**

@@ -19,7 +19,7 @@ const REFRESH_MS = 1000
 /** Longer errors and notices are cut: the whole text stands in the session and in the log. */
 const NOTE_LENGTH = 60
 
-const home = process.env.HOME ?? process.env.USERPROFILE ?? ""
+const home = process.platform === "win32" ? process.env.USERPROFILE : process.env.HOME
 const file = `${home}/.opencode/remote-code/status-${process.pid}.json`
 
 function shorten(text: string) {
