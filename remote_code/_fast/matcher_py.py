@@ -6,7 +6,7 @@ Two deviations from OpenCode: empty candidates are dropped, and `$` in the new t
 from collections.abc import Iterator
 
 from remote_code._fast.javascript import length, trim
-from remote_code._fast.limits import MAX_FUZZY_LINES
+from remote_code._fast.limits import MAX_FUZZY_CHARACTERS, MAX_FUZZY_LINES
 from remote_code._fast.replacers_py import REPLACERS
 from remote_code._fast.verdicts import empty_old_string, no_change, not_found, not_unique, too_large
 
@@ -54,10 +54,12 @@ def locate(content: str, old: str, replace_all: bool = False) -> tuple[int, int]
 def places(content: str, find: str) -> Iterator[tuple[str, int, int]]:
     """Yield the name of the replacer, start and end for all that the nine replacers find in `content`, in order.
 
-    No place is empty; of places with the same text a replacer gives the first. In a file of `MAX_FUZZY_LINES`
-    newlines or more only the exact text is looked for.
+    No place is empty; of places with the same text a replacer gives the first. In a file beyond the bounds of
+    `limits` only the exact text is looked for.
     """
-    is_fuzzy = content.count("\n") < MAX_FUZZY_LINES
+    if not find:
+        return
+    is_fuzzy = len(content) <= MAX_FUZZY_CHARACTERS and content.count("\n") < MAX_FUZZY_LINES
     for name, replacer in REPLACERS if is_fuzzy else REPLACERS[:1]:
         seen: set[str] = set()
         for start, end in replacer(content, find):

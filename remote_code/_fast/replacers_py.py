@@ -112,10 +112,10 @@ def indentation_flexible(content: str, find: str) -> Iterator[Span]:
 
 def escape_normalized(content: str, find: str) -> Iterator[Span]:
     """Yield what equals `find` after its escape sequences, and those of the file, are resolved."""
-    wanted = _unescape(find)
+    wanted = unescape(find)
     yield from _first_place(content, wanted)
     for block, span in _Lines(content).windows(wanted.count("\n") + 1):
-        if _unescape(block) == wanted:
+        if unescape(block) == wanted:
             yield span
 
 
@@ -247,5 +247,6 @@ def _dedent(text: str) -> str:
     return "\n".join(line[min(widths) :] if trim(line) else line for line in lines)
 
 
-def _unescape(text: str) -> str:
+def unescape(text: str) -> str:
+    """Return `text` with OpenCode's escape sequences resolved; other backslashes stay."""
     return _ESCAPES.sub(lambda match: _ESCAPED.get(match[1], match[1]), text)
