@@ -70,6 +70,8 @@ class _Candidate:
     load: Callable[[], Signer]
     is_costly: bool = False
     """Whether the server is asked first: the key needs a passphrase or a touch."""
+    algorithm: str | None = None
+    """The signature algorithm to use; None for the best."""
 
 
 def log_in(
@@ -179,14 +181,14 @@ class _Dialogue:
         blob = candidate.blob
         try:
             if candidate.is_costly and blob is not None:
-                algorithm = self._signature_algorithm(blob)
+                algorithm = candidate.algorithm or self._signature_algorithm(blob)
                 self._exchange.request("publickey", b"\0" + put_string(algorithm.encode("ascii"), blob))
                 reply = self._wait()
                 if not isinstance(reply, MethodReply):
                     self._tried.append(candidate.name)
                     return reply
             signer = candidate.load()
-            algorithm = self._signature_algorithm(signer.blob)
+            algorithm = candidate.algorithm or self._signature_algorithm(signer.blob)
             fields = b"\1" + put_string(algorithm.encode("ascii"), signer.blob)
             signature = signer.sign(self._exchange.to_be_signed(fields), algorithm)
         except KeyUnusable as exc:
@@ -194,7 +196,22 @@ class _Dialogue:
             return None
         self._exchange.request("publickey", fields + put_string(signature))
         self._tried.append(candidate.name)
-        return self._wait()
+        reply = self._wait()
+        if isinstance(reply, Refused) and not reply.is_partial_success:
+            self._fall_back_to_sha1(candidate, signer, algorithm)
+        return reply
+
+    def _fall_back_to_sha1(self, candidate: _Candidate, signer: Signer, refused: str) -> None:
+        """Put an RSA key in front once more, where SHA-1 is allowed: some servers accept less than they say."""
+        if not refused.startswith("rsa-sha2-"):
+            return
+        suffix = CERTIFICATE_SUFFIX if refused.endswith(CERTIFICATE_SUFFIX) else ""
+        if "ssh-rsa" + suffix in self._options.algorithms.pubkeys:
+            again = _Candidate(f"{candidate.name} with SHA-1", signer.blob, partial(_itself, signer))
+            again.algorithm = "ssh-rsa" + suffix
+            self._candidates.appendleft(again)
+        elif self._is_old_server():
+            self._tried[-1] += " (this old server may need -oPubkeyAcceptedAlgorithms=+ssh-rsa)"
 
     def _signature_algorithm(self, blob: bytes) -> str:
         """Choose the signature algorithm for a key; for RSA there are several.
@@ -211,7 +228,7 @@ class _Dialogue:
                 raise KeyUnusable(f"PubkeyAcceptedAlgorithms does not allow {key_type}")
             return key_type
         mine = [name for name in _RSA_ALGORITHMS if name + suffix in allowed]
-        accepted = self._exchange.server_signature_algorithms
+        accepted = self._exchange.server_signature_algorithms(REPLY_TIMEOUT_S)
         if accepted:
             mine = [name for name in mine if name in accepted or name + suffix in accepted]
         elif "ssh-rsa" in mine and self._is_old_server():
@@ -225,7 +242,7 @@ class _Dialogue:
 
     def _is_old_server(self) -> bool:
         host_keys = self._transport.server_lists.get("server_key_algo_list", [])
-        return not any(name.startswith("rsa-sha2-") for name in host_keys)
+        return "ssh-rsa" in host_keys and not any(name.startswith("rsa-sha2-") for name in host_keys)
 
     def _find_candidates(self) -> Iterator[_Candidate]:
         """Yield keys in ssh's order: the agent's that the configuration names, the agent's others, files."""

@@ -11,10 +11,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from remote_code.config import without_secrets
 from remote_code.errors import ConfigError, ConnectionFailed, ConnectTimeout
 from remote_code.ssh.options import NetworkOptions, Options
+
+if TYPE_CHECKING:
+    from paramiko.channel import Channel
 
 _log = logging.getLogger(__name__)
 
@@ -167,6 +171,7 @@ class ProxyProcess:
                 value=command,
                 accepted="ProxyJump, or no proxy",
             )
+        self._last_words = ""
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._sock, theirs = socket.socketpair()
         with theirs:
@@ -204,7 +209,7 @@ class ProxyProcess:
     def complaint(self) -> str:
         """The last words of the command's standard error."""
         if self._complaints.closed:
-            return ""
+            return self._last_words
         size = self._complaints.seek(0, os.SEEK_END)
         self._complaints.seek(max(0, size - 2000))
         return self._complaints.read().decode("utf-8", "replace").strip()
@@ -219,4 +224,35 @@ class ProxyProcess:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(0.5)
                     break
-        self._complaints.close()
+        if not self._complaints.closed:
+            self._last_words = self.complaint
+            self._complaints.close()
+
+
+class TunnelStream:
+    """A channel of a jump host's transport as the stream of the next; may be closed when that one has ended already."""
+
+    def __init__(self, channel: "Channel") -> None:
+        self._channel = channel
+
+    def send(self, data: memoryview, /) -> int:
+        """Send towards the target."""
+        return self._channel.send(data)  # type: ignore[arg-type] # a memoryview will do
+
+    def recv(self, count: int, /) -> bytes:
+        """Receive from it."""
+        return self._channel.recv(count)
+
+    def settimeout(self, timeout_s: float | None, /) -> None:
+        """Bound the two above."""
+        self._channel.settimeout(timeout_s)
+
+    @property
+    def _closed(self) -> bool:
+        # paramiko asks its sockets by this name.
+        return self._channel.closed
+
+    def close(self) -> None:
+        """Close the channel."""
+        with contextlib.suppress(OSError, EOFError):
+            self._channel.close()

@@ -21,7 +21,7 @@ from remote_code.errors import (
 from remote_code.ssh.algorithms import CERTIFICATE_SUFFIX, KEYWORD, ON_REQUEST, Algorithms, Kind, with_known_first
 from remote_code.ssh.auth import Login, log_in
 from remote_code.ssh.connection import Connection, connect
-from remote_code.ssh.dial import DEFAULT_CONNECT_TIMEOUT_S, ProxyProcess, dial
+from remote_code.ssh.dial import DEFAULT_CONNECT_TIMEOUT_S, ProxyProcess, TunnelStream, dial
 from remote_code.ssh.host_keys import HostKey, HostKeyCheck, Place
 from remote_code.ssh.options import Options, resolve_jump
 from remote_code.ssh.secrets import Secrets
@@ -108,7 +108,7 @@ def _open_jump(
             host=options.host,
             port=options.port,
         ) from exc
-    return channel, [carrier]  # type: ignore[return-value] # a channel has the methods of a socket
+    return TunnelStream(channel), [carrier]
 
 
 def _negotiate(transport: LinkTransport, options: Options, stream: Stream) -> None:
@@ -153,7 +153,7 @@ def _explain(transport: LinkTransport, options: Options, stream: Stream, timeout
         )
     if isinstance(cause, BannerMissing):
         step = "ended the connection before it identified itself"
-        if not isinstance(cause.__cause__, EOFError):
+        if cause.__cause__ is None:
             step = f"is no SSH server of use ({_printable(str(cause))})"
     else:
         step = "ended the connection during the key exchange"

@@ -54,6 +54,8 @@ _IDLE = threading.Event()
 _BANNER_LINES = 50
 _BANNER_LINE_BYTES = 8192
 
+_EXTENSIONS_WAIT_S = 0.02
+
 STUCK_WRITE_S = 9.0
 """A write that moves no byte for so long means that the link is lost."""
 
@@ -196,6 +198,8 @@ class LinkTransport(paramiko.Transport):
         self._preferred_macs = algorithms.macs
         self._preferred_pubkeys = algorithms.pubkeys
         self.use_compression(compress)
+        self.extensions_came = threading.Event()
+        """Set when the server has told its extensions (RFC 8308), which it does right after the key exchange."""
         self.preamble: list[str] = []
         """What the server said before its identification string, or instead of it."""
         self.server_lists: dict[str, list[str]] = {}
@@ -236,7 +240,8 @@ class LinkTransport(paramiko.Transport):
         if shutdown is not None:
             with contextlib.suppress(OSError, EOFError):
                 shutdown(socket.SHUT_RDWR)
-        self.close()
+        with contextlib.suppress(OSError, EOFError):
+            self.close()
 
     def send_ping(self, on_reply: Callable[[], None]) -> None:
         """Send a global request that every server answers, if only by a refusal (RFC 4254, 4).
@@ -312,6 +317,10 @@ class LinkTransport(paramiko.Transport):
         m.packet.seek(place)
         super()._parse_kex_init(m)  # type: ignore[misc] # private
 
+    def _parse_ext_info(self, msg: Message) -> None:
+        super()._parse_ext_info(msg)  # type: ignore[misc] # private
+        self.extensions_came.set()
+
     def _parse_disconnect(self, m: Message) -> None:
         m.get_int()
         self.disconnect_reason = m.get_text()[:1000]
@@ -354,11 +363,12 @@ class AuthenticationExchange:
         self._transport = transport
         self._user = user
         self._replies: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
+        self._service_accepted = threading.Event()
         self._is_authenticated = False
         self.banner = ""
         """What the server wants to be shown before the login. Data, never instructions."""
         self._handler_table = {
-            MSG_SERVICE_ACCEPT: lambda message: None,
+            MSG_SERVICE_ACCEPT: lambda message: self._service_accepted.set(),
             MSG_USERAUTH_SUCCESS: self._on_success,
             MSG_USERAUTH_FAILURE: self._on_failure,
             MSG_USERAUTH_BANNER: self._on_banner,
@@ -376,6 +386,7 @@ class AuthenticationExchange:
 
     def abort(self) -> None:
         """Wake who waits: the transport has ended."""
+        self._service_accepted.set()
         self._replies.put(None)
 
     @property
@@ -383,9 +394,14 @@ class AuthenticationExchange:
         """What signatures are bound to (RFC 4253, 7.2)."""
         return self._transport.session_id or b""
 
-    @property
-    def server_signature_algorithms(self) -> tuple[str, ...]:
-        """The algorithms that the server accepts for public keys (RFC 8308, 3.1); empty when it did not say."""
+    def server_signature_algorithms(self, timeout_s: float) -> tuple[str, ...]:
+        """Return the algorithms that the server accepts for public keys (RFC 8308, 3.1); empty when it does not say.
+
+        The word comes with the end of the key exchange, before the service is accepted; a server that does not give
+        it costs the wait for that acceptance.
+        """
+        if not self._transport.extensions_came.wait(_EXTENSIONS_WAIT_S):
+            self._service_accepted.wait(timeout_s)
         extensions: dict[str, bytes] = self._transport.server_extensions  # type: ignore[attr-defined] # private
         found = extensions.get("server-sig-algs", b"")
         return tuple(found.decode("ascii", "replace").split(",")) if found else ()

@@ -1,0 +1,58 @@
+"""Short ways to connect and to run one command over a bare connection, for the tests of the ssh room."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from pydantic import SecretStr
+
+from remote_code.ssh.connection import Connection, connect
+from remote_code.ssh.options import Options, resolve
+from remote_code.ssh.secrets import Ask, Secrets
+from remote_code.ssh.target import parse_command
+
+
+def options_of(command: str, *, environ: Mapping[str, str] | None = None) -> Options:
+    """Return the options of an ssh command line."""
+    return resolve(parse_command(command), environ=environ if environ is not None else os.environ)
+
+
+@contextmanager
+def connected(
+    command: str,
+    *,
+    password: str | None = None,
+    ask: Ask | None = None,
+    environ: Mapping[str, str] | None = None,
+    notices: list[str] | None = None,
+) -> Iterator[Connection]:
+    """Connect as the engine does, and close at the end."""
+    secrets = Secrets(SecretStr(password) if password is not None else None, ask)
+    kept = notices if notices is not None else []
+    connection = connect(options_of(command, environ=environ), secrets=secrets, on_notice=kept.append)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def run(connection: Connection, command: str, *, stdin: bytes = b"") -> tuple[bytes, bytes, int | None, str | None]:
+    """Run one command; return standard output, standard error, exit status and signal."""
+    channel = connection.open_exec(command, timeout_s=20)
+    rest = memoryview(stdin)
+    while rest:
+        rest = rest[channel.send(rest, timeout_s=5) :]
+    channel.shutdown_write()
+    out, err = b"", b""
+    while True:
+        channel.wake.clear()
+        is_over = channel.is_closed
+        out += channel.receive()
+        err += channel.receive_stderr()
+        if is_over:
+            break
+        assert channel.wake.wait(10), "the command did not end"
+    while more := channel.receive():
+        out += more
+    channel.close()
+    return out, err, channel.exit_status, channel.exit_signal

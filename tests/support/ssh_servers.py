@@ -1,0 +1,236 @@
+"""SSH servers that sshd cannot play: one with a scripted login, and raw ones that misbehave in one way."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import paramiko
+from cryptography.hazmat.primitives import serialization
+from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.server import InteractiveQuery
+
+from tests.support.sshd import make_key
+
+
+class RawServer:
+    """Listens on loopback and gives every connection to `serve`, in a thread of its own."""
+
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+        self._serve = serve
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._accepting.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join(5)
+        for sock in self._open:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.append(sock)
+            thread = threading.Thread(target=self._run, args=(sock,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, sock: socket.socket) -> None:
+        with sock, contextlib.suppress(OSError):
+            self._serve(sock)
+
+
+def says(text: bytes, *, then_waits: bool = False) -> Callable[[socket.socket], None]:
+    """Return a server that sends `text` and closes, or falls silent until the client goes."""
+
+    def serve(sock: socket.socket) -> None:
+        sock.sendall(text)
+        while then_waits and sock.recv(65536):
+            pass
+
+    return serve
+
+
+def cuts_after(n_bytes: int, port: int) -> Callable[[socket.socket], None]:
+    """Return a proxy to a port of loopback that closes both sides after the server has sent `n_bytes`."""
+
+    def serve(sock: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as server:
+
+            def upstream() -> None:
+                with contextlib.suppress(OSError):
+                    while data := sock.recv(65536):
+                        server.sendall(data)
+
+            thread = threading.Thread(target=upstream, daemon=True)
+            thread.start()
+            left = n_bytes
+            while left > 0 and (data := server.recv(min(left, 65536))):
+                sock.sendall(data)
+                left -= len(data)
+            for end in (sock, server):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+
+    return serve
+
+
+@dataclass
+class Script:
+    """What the login asks for, and what was seen of it."""
+
+    steps: Sequence[str] = ("password",)
+    """The methods that must succeed one after the other."""
+    also_offered: Sequence[str] = ()
+    password: str = "correct horse"
+    prompts: Sequence[Sequence[tuple[str, bool]]] = ()
+    """The rounds of keyboard-interactive."""
+    answers: Sequence[Sequence[str]] = ()
+    seen: list[str] = field(default_factory=list)
+
+
+class ScriptedServer:
+    """A paramiko server with a scripted login; any command that is run prints `ran: COMMAND`."""
+
+    def __init__(self, folder: Path, script: Script) -> None:
+        self.script = script
+        self.known_hosts = folder / "scripted_known_hosts"
+        path = folder / "scripted_host_key"
+        if not path.exists():
+            make_key(path, kind="ecdsa")
+        self._key = paramiko.ECDSAKey.from_private_key_file(str(path))
+        self._server = RawServer(self._serve)
+        self.port = self._server.port
+        public = (folder / "scripted_host_key.pub").read_text(encoding="utf-8").split()
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.__exit__(kind, value, trace)
+
+    def command(self, *options: str) -> str:
+        """Return the ssh command line that leads here."""
+        known = f"-o UserKnownHostsFile={self.known_hosts} -o GlobalKnownHostsFile=none"
+        return f"ssh -F none -o IdentityAgent=none {known} -p {self.port} {' '.join(options)} someone@127.0.0.1"
+
+    def _serve(self, sock: socket.socket) -> None:
+        transport = paramiko.Transport(sock)
+        transport.add_server_key(self._key)
+        try:
+            transport.start_server(server=_Interface(self.script))
+            transport.join(60)
+        except (paramiko.SSHException, EOFError):
+            return
+        finally:
+            transport.close()
+
+
+class _Interface(paramiko.ServerInterface):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._done = 0
+        self._round = 0
+
+    def get_allowed_auths(self, username: str) -> str:
+        return ",".join([self._script.steps[self._done], *self._script.also_offered])
+
+    def check_auth_none(self, username: str) -> int:
+        self._script.seen.append("none")
+        return AUTH_FAILED
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return self._result("publickey", right=True)
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        return self._result("password", right=password == self._script.password)
+
+    def check_auth_interactive(self, username: str, submethods: str | bytes) -> int | InteractiveQuery:
+        self._round = 0
+        if self._script.steps[self._done] != "keyboard-interactive":
+            return self._result("keyboard-interactive", right=False)
+        return self._query()
+
+    def check_auth_interactive_response(self, responses: list[str]) -> int | InteractiveQuery:
+        if list(responses) != list(self._script.answers[self._round]):
+            return self._result("keyboard-interactive", right=False)
+        self._round += 1
+        if self._round < len(self._script.prompts):
+            return self._query()
+        return self._result("keyboard-interactive", right=True)
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        def answer() -> None:
+            channel.sendall(b"ran: " + command)
+            channel.send_exit_status(0)
+            channel.close()
+
+        threading.Timer(0.01, answer).start()
+        return True
+
+    def _query(self) -> InteractiveQuery:
+        return InteractiveQuery("", "", *self._script.prompts[self._round])
+
+    def _result(self, method: str, *, right: bool) -> int:
+        expected = self._script.steps[self._done]
+        self._script.seen.append(f"{method} {'right' if right and method == expected else 'wrong'}")
+        if method != expected or not right:
+            return AUTH_FAILED
+        self._done += 1
+        if self._done == len(self._script.steps):
+            return AUTH_SUCCESSFUL
+        return AUTH_PARTIALLY_SUCCESSFUL
+
+
+def rewrite_key(path: Path, *, form: str, passphrase: str = "") -> None:
+    """Write an unencrypted OpenSSH key anew: as `pem`, `pkcs8` or `openssh`, encrypted when there is a passphrase."""
+    private = serialization.load_ssh_private_key(path.read_bytes(), None)
+    formats = {
+        "pem": serialization.PrivateFormat.TraditionalOpenSSL,
+        "pkcs8": serialization.PrivateFormat.PKCS8,
+        "openssh": serialization.PrivateFormat.OpenSSH,
+    }
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase:
+        encryption = serialization.BestAvailableEncryption(passphrase.encode())
+    path.write_bytes(private.private_bytes(serialization.Encoding.PEM, formats[form], encryption))
+
+
+def wait_until(claim: Callable[[], bool], *, timeout_s: float = 5.0) -> bool:
+    """Poll for something that nothing tells us of; return whether it came true."""
+    deadline = time.monotonic() + timeout_s
+    while not claim():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
