@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from remote_code.errors import Cancelled
 from remote_code.mirror.sync import SyncEngine
 from remote_code.paths import Workspace
 from remote_code.remote.files import Files
@@ -74,3 +75,12 @@ class Context:
     """Sends a title (or None) and metadata to the client while the tool runs."""
     cancel: Cancel
     flights: Flights
+
+    def raise_if_cancelled(self) -> None:
+        """End the call if it was cancelled; to be called before whatever cannot be taken back.
+
+        Raises:
+            Cancelled: it was.
+        """
+        if self.cancel.is_set:
+            raise Cancelled("the call was cancelled before it had changed anything")

@@ -2,10 +2,12 @@
 
 import os
 import re
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 PREFIX = "remote-code:output/"
 """How the model names a kept output; no shell command on the remote can open such a name."""
@@ -32,8 +34,7 @@ class OutputStore:
 
     def create(self) -> "Spool":
         """Begin a new output under the next free number."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._sweep()
+        self._prepare()
         number = max(self._numbers(), default=0) + 1
         while True:
             try:
@@ -41,7 +42,12 @@ class OutputStore:
             except FileExistsError:
                 number += 1
                 continue
-            return Spool(descriptor, name=f"{PREFIX}{number}", end_bytes=self._end_bytes)
+            return Spool(os.fdopen(descriptor, "w+b"), name=f"{PREFIX}{number}", end_bytes=self._end_bytes)
+
+    def create_unnamed(self) -> "Spool":
+        """Begin an output that is gone when it is closed."""
+        self._prepare()
+        return Spool(tempfile.TemporaryFile(dir=self._folder), name="", end_bytes=self._end_bytes)
 
     def find(self, name: str) -> Path | None:
         """Return the local file of a kept output; None when `name` is not such a name or the output is gone."""
@@ -50,6 +56,10 @@ class OutputStore:
             return None
         path = self._folder / match[1]
         return path if path.is_file() else None
+
+    def _prepare(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._sweep()
 
     def _numbers(self) -> list[int]:
         return [int(entry.name) for entry in os.scandir(self._folder) if entry.name.isdecimal()]
@@ -67,18 +77,18 @@ class OutputStore:
 class Spool:
     """One output while it grows: its beginning is written straight, its end into a ring behind it.
 
-    `close` puts the ring in order, with a line that names the gap if there is one.
+    `finish` puts the ring in order, with a line that names the gap if there is one; then it can be read.
     """
 
-    def __init__(self, descriptor: int, *, name: str, end_bytes: int = END_BYTES) -> None:
+    def __init__(self, file: IO[bytes], *, name: str, end_bytes: int = END_BYTES) -> None:
         self.name = name
         """What the model calls this output."""
         self.size_bytes = 0
         """All bytes that were written, kept or not."""
         self._end_bytes = end_bytes
-        self._file = os.fdopen(descriptor, "w+b")
+        self._file = file
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Append `data`."""
         view = memoryview(data)
         while view:
@@ -94,16 +104,25 @@ class Spool:
             self.size_bytes += len(piece)
             view = view[len(piece) :]
 
+    def finish(self) -> None:
+        """Put the kept parts in order; nothing is written behind this."""
+        gap = self.size_bytes - 2 * self._end_bytes
+        if gap <= 0:
+            return
+        turn = gap % self._end_bytes
+        self._file.seek(self._end_bytes)
+        ring = self._file.read(self._end_bytes)
+        self._file.seek(self._end_bytes)
+        self._file.write(b"\n... %d bytes are not kept ...\n" % gap)
+        self._file.write(ring[turn:])
+        self._file.write(ring[:turn])
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield what is kept, from the beginning."""
+        self._file.seek(0)
+        while block := self._file.read(1 << 20):
+            yield block
+
     def close(self) -> None:
-        """Put the kept parts in order and close the file."""
-        with self._file:
-            gap = self.size_bytes - 2 * self._end_bytes
-            if gap <= 0:
-                return
-            turn = gap % self._end_bytes
-            self._file.seek(self._end_bytes)
-            ring = self._file.read(self._end_bytes)
-            self._file.seek(self._end_bytes)
-            self._file.write(b"\n... %d bytes are not kept ...\n" % gap)
-            self._file.write(ring[turn:])
-            self._file.write(ring[:turn])
+        """Close the file; a named one stays on the disk."""
+        self._file.close()
