@@ -1,6 +1,6 @@
 """An engine that is killed at a random moment: the remote, the mirror and the history still agree.
 
-`REMOTE_CODE_KILLS` sets how often (200 for the whole proof), `REMOTE_CODE_SEED` repeats a run.
+`REMOTE_CODE_TORTURE` makes it 200 kills, `REMOTE_CODE_KILLS` any number; `REMOTE_CODE_SEED` repeats a run.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from remote_code.remote.files import ANYWHERE
 from remote_code.shell.job import Flights
 from tests.support.racing import open_engine
 
-N_KILLS = int(os.environ.get("REMOTE_CODE_KILLS", "8"))
+N_KILLS = int(os.environ.get("REMOTE_CODE_KILLS") or (200 if os.environ.get("REMOTE_CODE_TORTURE") else 8))
 SEED = os.environ.get("REMOTE_CODE_SEED") or str(random.randrange(10**6))
 
 

@@ -1,6 +1,6 @@
 """Nobody's work is lost: sessions and engines that edit the same files at once.
 
-`REMOTE_CODE_RACES` sets the number of edits (10000 for the whole proof), `REMOTE_CODE_SEED` repeats a run.
+`REMOTE_CODE_TORTURE` makes it 10,000 edits, `REMOTE_CODE_RACES` any number; `REMOTE_CODE_SEED` repeats a run.
 """
 
 import json
@@ -17,7 +17,7 @@ from remote_code.paths import RemotePath
 from remote_code.shell.job import Flights
 from tests.support.racing import N_FILES, Told, open_engine, write_many
 
-N_EDITS = int(os.environ.get("REMOTE_CODE_RACES", "600"))
+N_EDITS = int(os.environ.get("REMOTE_CODE_RACES") or (10_000 if os.environ.get("REMOTE_CODE_TORTURE") else 600))
 SEED = os.environ.get("REMOTE_CODE_SEED") or str(random.randrange(10**6))
 
 

@@ -1,13 +1,16 @@
 """Names in the mirror: every remote name has one, no two share one, and it leads back."""
 
+import os
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remote_code.errors import InvalidPath
 from remote_code.mirror.naming import COMPONENT_BYTES, LocalNames, host_slug, root_slug
 from remote_code.paths import RemotePath, decode_path
 
+MANY = settings(max_examples=20_000 if os.environ.get("REMOTE_CODE_TORTURE") else 200, deadline=None)
 COMPONENTS = st.binary(min_size=1, max_size=255).map(lambda raw: raw.replace(b"\0", b"a").replace(b"/", b"b"))
 TRICKY = st.text(alphabet="aAbBéÉßſKİıÅ e\u0301.%+=~:*con3\u212a", min_size=1, max_size=12).map(str.encode)
 PATHS = st.lists(st.one_of(COMPONENTS, TRICKY), min_size=1, max_size=6).map(
@@ -17,6 +20,7 @@ BOTH = pytest.mark.parametrize("names", [LocalNames(), LocalNames(folds_case=Tru
 
 
 @BOTH
+@MANY
 @given(path=PATHS)
 def test_every_remote_path_comes_back_from_its_local_names(names: LocalNames, path: RemotePath) -> None:
     """SYNC-1."""
@@ -28,6 +32,7 @@ def test_every_remote_path_comes_back_from_its_local_names(names: LocalNames, pa
         assert part[-1] not in ". "
 
 
+@MANY
 @given(one=PATHS, other=PATHS)
 def test_no_two_paths_share_names_on_a_file_system_that_folds_case(one: RemotePath, other: RemotePath) -> None:
     """SYNC-1."""
