@@ -24,7 +24,6 @@ class DelayProxy:
         self._to = (host, port)
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name="delay-proxy", daemon=True)
@@ -71,9 +70,12 @@ class DelayProxy:
         server.close()
         for writer in list(self._writers):
             writer.transport.abort()
-        for task in list(self._tasks):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+        # Whatever still waits is ended; transports close in the loop's next turns.
+        while tasks := asyncio.all_tasks(self._loop):
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.wait(tasks))
+        self._loop.run_until_complete(asyncio.sleep(0.01))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
@@ -86,22 +88,25 @@ class DelayProxy:
         for end in (writer, to_writer):
             self._writers.add(end)
             end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for source, sink in ((reader, to_writer), (to_reader, writer)):
-            task = self._loop.create_task(self._forward(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        ways = [
+            self._loop.create_task(self._forward(source, sink))
+            for source, sink in ((reader, to_writer), (to_reader, writer))
+        ]
+        await asyncio.wait(ways)
+        for end in (writer, to_writer):
+            self._writers.discard(end)
+            end.transport.abort()
 
     async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         sender = self._loop.create_task(self._send_late(queue, sink))
-        self._tasks.add(sender)
-        sender.add_done_callback(self._tasks.discard)
         try:
             while data := await source.read(1 << 16):
                 queue.put_nowait((self._loop.time() + self.one_way_s, data))
         except (ConnectionError, asyncio.CancelledError):
             sink.transport.abort()
         queue.put_nowait((self._loop.time() + self.one_way_s, b""))
+        await sender
 
     async def _send_late(self, queue: asyncio.Queue[tuple[float, bytes]], sink: asyncio.StreamWriter) -> None:
         try:
@@ -118,8 +123,6 @@ class DelayProxy:
                 sink.write_eof()
         except (ConnectionError, OSError):
             sink.transport.abort()
-        finally:
-            self._writers.discard(sink)
 
 
 def main() -> None:

@@ -55,6 +55,18 @@ class Shells:
         with self._roster.changed:
             return self._roster.status()
 
+    @property
+    def n_waiting(self) -> int:
+        """How many callers wait for a worker."""
+        with self._roster.changed:
+            return len(self._roster.waiters)
+
+    @property
+    def n_idle(self) -> int:
+        """How many workers are ready and have nothing to do."""
+        with self._roster.changed:
+            return sum(worker.phase is Phase.IDLE for worker in self._roster.workers)
+
     def wait_until_ready(self, *, timeout_s: float, cancel: Cancel | None = None) -> None:
         """Block until a worker shell answers on the remote machine.
 

@@ -39,6 +39,8 @@ class _Shell:
         self.channel = channel
         self.ready = ready
         self.token = token
+        self.is_given_up = False
+        """Whether we closed it ourselves, so that a missing exit status says nothing about the job."""
 
     @property
     def is_usable(self) -> bool:
@@ -46,8 +48,10 @@ class _Shell:
         return not (self.channel.is_closed or self.channel.is_link_lost or self.channel.exit_status is not None)
 
     def close(self) -> None:
-        """End the shell, and whatever still runs in it, by its lifeline."""
+        """End the shell, and whatever still runs in it, by its lifeline; wakes who waits for it in another thread."""
+        self.is_given_up = True
         self.channel.close()
+        self.channel.wake.set()
 
     def send(self, job: JobText) -> None:
         """Hand a job to the transport, whole.
@@ -197,7 +201,7 @@ class _Run:
         while self._channel.is_closed and not self._channel.is_link_lost and time.monotonic() < deadline:
             self._channel.wake.clear()
             self._channel.wake.wait(DRAIN_S / 4)
-        return self._channel.is_closed and not self._channel.is_link_lost
+        return self._channel.is_closed and not (self._channel.is_link_lost or self._shell.is_given_up)
 
     def _result(self) -> Result:
         channel = self._channel

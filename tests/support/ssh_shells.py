@@ -1,0 +1,55 @@
+"""A pool of worker shells over a real SSH server."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from remote_code.shell.job import Command, Flights, Result
+from remote_code.shell.pool import LinkStatus, PoolSettings, Shells
+from remote_code.ssh.connection import Connection, connect
+from remote_code.ssh.options import resolve
+from remote_code.ssh.secrets import Secrets
+from remote_code.ssh.target import parse_command
+
+T = TypeVar("T")
+
+
+@contextmanager
+def ssh_shells(
+    command: str,
+    *,
+    settings: PoolSettings | None = None,
+    library: str = "",
+    on_status: Callable[[LinkStatus], None] = lambda status: None,
+) -> Iterator[Shells]:
+    """Run a pool over the connection that `command` (as in REMOTE_SSH) describes; started, not waited for."""
+    options = resolve(parse_command(command), user_config=None, system_config=None)
+
+    def dial() -> Connection:
+        return connect(options, secrets=Secrets(), on_notice=lambda notice: None)
+
+    shells = Shells(dial, settings=settings or PoolSettings(), library=library, on_status=on_status)
+    shells.start()
+    try:
+        yield shells
+    finally:
+        shells.close()
+
+
+def run(shells: Shells, text: str, *, workdir: object = "/", timeout_s: float = 20.0) -> Result:
+    """Run one command."""
+    return shells.run_command(Command(text, str(workdir), timeout_s), flights=Flights())
+
+
+def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Make all calls at the same moment, each in a thread of its own, and return what they return."""
+    barrier = threading.Barrier(len(calls))
+
+    def call(index: int) -> T:
+        barrier.wait(10)
+        return calls[index]()
+
+    with ThreadPoolExecutor(len(calls)) as executor:
+        return list(executor.map(call, range(len(calls))))
