@@ -54,9 +54,7 @@ VERIFICATION = "apply_patch verification failed: "
 class Arguments(ToolArguments):
     """Arguments of `apply_patch`."""
 
-    patch_text: Text = Field(
-        alias="patchText", description="The full patch text that describes all changes to be made"
-    )
+    patch_text: Text = Field(alias="patchText", description="The full patch text that describes all changes to be made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +181,7 @@ def _held_files(paths: Sequence[RemotePath], context: Context) -> dict[RemotePat
     return files
 
 
-def _pull(
-    paths: Sequence[RemotePath], context: Context, granted: Granted
-) -> tuple[dict[RemotePath, Known], Granted]:
+def _pull(paths: Sequence[RemotePath], context: Context, granted: Granted) -> tuple[dict[RemotePath, Known], Granted]:
     pulled, granted = pull(context, paths, granted, n_asked=len(paths), session_id=context.session_id)
     return {one.observation.path: known(one, context, action="patch") for one in pulled}, granted
 

@@ -67,6 +67,15 @@ def ask_for_links(context: Context, found: Iterable[Observation], granted: Grant
     return _ask(context, observe(context, outside), granted)
 
 
+def ask_for_real_path(context: Context, real_path: RemotePath, granted: Granted) -> Granted:
+    """Ask for a real path that a search found to lie outside, and return what is granted then.
+
+    Raises:
+        PermissionRejected: the person, or a rule of theirs, said no.
+    """
+    return _ask(context, observe(context, [real_path]), granted)
+
+
 def pull(
     context: Context,
     paths: Sequence[RemotePath],

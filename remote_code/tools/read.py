@@ -81,7 +81,9 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
         return _list(path, arguments.wish, context, granted)
     names = instructions.candidates(path, context.workspace.root) if context.workspace.is_within(path) else []
     limit_bytes = ATTACHMENT_BYTES if mime_of(path, None) in ATTACHED else WHOLE_BYTES
-    (found, *others), granted = pull(context, [path, *names], granted, n_asked=1, session_id=context.session_id, limit_bytes=limit_bytes)
+    (found, *others), granted = pull(
+        context, [path, *names], granted, n_asked=1, session_id=context.session_id, limit_bytes=limit_bytes
+    )
     observation = found.observation
     if observation.kind is Kind.DIRECTORY:
         return _list(path, arguments.wish, context, granted)
@@ -126,7 +128,9 @@ def _attach(
 ) -> ToolResult:
     contents = found.contents
     if contents is None:
-        (again,), _ = pull(context, [path], granted, n_asked=1, session_id=context.session_id, limit_bytes=ATTACHMENT_BYTES)
+        (again,), _ = pull(
+            context, [path], granted, n_asked=1, session_id=context.session_id, limit_bytes=ATTACHMENT_BYTES
+        )
         contents = again.contents
         if contents is None:
             refuse(again.observation, context, action="attach")
