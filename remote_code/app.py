@@ -144,7 +144,8 @@ class Engine:
 
     def status(self) -> Status:
         """Return what is known now, without any I/O."""
-        link, site = self._link, self._site
+        site = self._site
+        link = self._link if self._shells is None else self._shells.status
         error = self._error or link.error
         state = "failed" if self._error is not None else link.state.value
         if site is not None:
@@ -168,6 +169,7 @@ class Engine:
             if self._error is None:
                 raise AssertionError("an engine without a target has an error")
             raise self._error
+        self.start()
         self._shells.wait_until_ready(
             timeout_s=(self._options.network.connect_timeout_s or CONNECT_S) + PROBE_S, cancel=cancel
         )

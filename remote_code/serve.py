@@ -42,6 +42,7 @@ class Server:
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO, *, environ: Mapping[str, str], home: Path) -> None:
         self._is_initialized = False
+        self._told: Status | None = None
         self._exec: ExecListener | None = None
         self._calls = _Calls()
         self._peer = Peer(reader, writer, methods=self._methods())
@@ -49,8 +50,7 @@ class Server:
         self._prompts = Prompts(self._engine, environ)
 
     def run(self) -> None:
-        """Start to connect and answer until the input ends; calls under way are then cancelled."""
-        self._engine.start()
+        """Answer until the input ends. The connection begins once `initialize` is answered, or with the first call."""
         self._peer.serve()
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class Server:
     def _methods(self) -> dict[str, Method]:
         """Return the methods of the wire, each with the model of its params."""
         return {
-            "initialize": method(InitializeParams, self._initialize),
+            "initialize": method(InitializeParams, self._initialize, then=lambda: self._engine.start()),
             "tool/call": deferred(ToolCallParams, self._begin_call, lane=Lane.LONG),
             "tool/cancel": method(ToolCancelParams, self._cancel, lane=Lane.INLINE),
             "status": method(NoParams, lambda params: self._engine.status().to_json(), lane=Lane.INLINE),
@@ -134,6 +134,7 @@ class Server:
             )
         finally:
             self._calls.end(params.call_id)
+            self._tell_status(self._engine.status())
         answer: JSONObject = {"title": result.title, "output": result.output, "metadata": result.metadata}
         if result.attachments:
             answer["attachments"] = result.attachments
@@ -165,7 +166,9 @@ class Server:
         return {}
 
     def _tell_status(self, status: Status) -> None:
-        if self._is_initialized:
+        """Tell the client how things stand, unless it was told just that."""
+        if self._is_initialized and status != self._told:
+            self._told = status
             self._peer.notify("status/changed", status.to_json())
 
 

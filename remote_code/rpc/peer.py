@@ -65,16 +65,28 @@ class Method:
     begin: Callable[[JSONObject], Callable[[], object]]
     """Called with the raw params in the reader's thread; returns the work, which runs in `lane`."""
     lane: Lane
+    then: Callable[[], None] = lambda: None
+    """Called once the answer has been sent, also when it is an error."""
 
 
-def method(params: type[Params], handler: Callable[[Params], object], *, lane: Lane = Lane.SHORT) -> Method:
+def method(
+    params: type[Params],
+    handler: Callable[[Params], object],
+    *,
+    lane: Lane = Lane.SHORT,
+    then: Callable[[], None] = lambda: None,
+) -> Method:
     """Return a method whose params are validated by the model `params` before `handler` gets them."""
-    return deferred(params, lambda valid: lambda: handler(valid), lane=lane)
+    return Method(lambda raw: _bound(handler, params.model_validate(raw)), lane, then)
 
 
 def deferred(params: type[Params], begin: Callable[[Params], Callable[[], object]], *, lane: Lane) -> Method:
     """Return a method that notes its arrival in `begin`, in the order of the lines, and returns its work."""
     return Method(lambda raw: begin(params.model_validate(raw)), lane)
+
+
+def _bound(handler: Callable[[Params], object], params: Params) -> Callable[[], object]:
+    return lambda: handler(params)
 
 
 class Peer:
@@ -178,15 +190,17 @@ class Peer:
         if work is None:
             return
         if method.lane is Lane.INLINE:
-            self._finish(message, work)
+            self._finish(message, work, method.then)
         else:
-            (self._long if method.lane is Lane.LONG else self._short).submit(self._finish, message, work)
+            pool = self._long if method.lane is Lane.LONG else self._short
+            pool.submit(self._finish, message, work, method.then)
 
-    def _finish(self, message: Call, work: Callable[[], object]) -> None:
+    def _finish(self, message: Call, work: Callable[[], object], then: Callable[[], None]) -> None:
         """Do the work of one call and answer it; a None from `work` is a result like any other."""
         done = self._guarded(message, lambda: (work(),))
         if done is not None and isinstance(message, Request):
             self._send({"id": message.message_id, "result": done[0]})
+        then()
 
     def _guarded(self, message: Call, step: Callable[[], Result]) -> Result | None:
         """Return what `step` returns; on an exception answer with an error object and return None."""

@@ -234,6 +234,8 @@ def test_an_arrival_is_noted_in_the_order_of_the_lines() -> None:
             client.request(number, "note", text=str(number))
         client.request(100, "arrived", text="")
         assert client.receive()["result"] == [str(number) for number in range(30)]
+        release.set()
+        assert sorted(int(str(client.receive()["id"])) for _ in range(30)) == list(range(30))
     finally:
         release.set()
         client.close()
