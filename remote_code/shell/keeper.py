@@ -37,6 +37,7 @@ class Keeper:
         self._on_status = on_status
         self._stopping = threading.Event()
         self._threads: set[threading.Thread] = set()
+        self._threads_lock = threading.Lock()  # Guards the set above; held while a thread is started.
 
     def start(self) -> None:
         """Begin to work in the background."""
@@ -53,7 +54,9 @@ class Keeper:
         for link in links:
             link.close()
         deadline = time.monotonic() + JOIN_S
-        for thread in list(self._threads):
+        with self._threads_lock:
+            threads = list(self._threads)
+        for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -205,8 +208,10 @@ class Keeper:
             try:
                 task()
             finally:
-                self._threads.discard(thread)
+                with self._threads_lock:
+                    self._threads.discard(thread)
 
         thread = threading.Thread(target=run, name=name, daemon=True)
-        self._threads.add(thread)
-        thread.start()
+        with self._threads_lock:
+            self._threads.add(thread)
+            thread.start()
