@@ -1,8 +1,8 @@
-"""The file operations over a real OpenSSH server."""
+"""The file operations over real SSH servers."""
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,34 +14,36 @@ from remote_code.remote.probe import probe
 from remote_code.remote.scripts import library
 from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Absent, Change, Present, Wanted
-from remote_code.shell.channel import Link
+from remote_code.shell.boot import Place
 from remote_code.shell.job import Flights
 from remote_code.shell.pool import PoolSettings, Shells
-from remote_code.ssh.connection import connect
-from remote_code.ssh.options import resolve
-from remote_code.ssh.secrets import Secrets
-from remote_code.ssh.target import parse_command
+from tests.support.dropbear import DropbearServer
+from tests.support.posix_shells import shell_command
+from tests.support.ssh_shells import ssh_shells
 from tests.support.sshd import SSHServer
 
 
-@contextmanager
-def shells_on(server: SSHServer) -> Iterator[Shells]:
-    options = resolve(parse_command(server.command()))
-
-    def dial() -> Link:
-        return connect(options, secrets=Secrets(None, None), on_notice=lambda text: None)
-
-    shells = Shells(dial, settings=PoolSettings(command_size=1, file_size=2), library=library())
-    shells.start()
-    try:
-        yield shells
-    finally:
-        shells.close()
-
-
-@pytest.fixture(scope="module")
-def shells(sshd: SSHServer) -> Iterator[Shells]:
-    with shells_on(sshd) as shells:
+@pytest.fixture(scope="module", params=["openssh", pytest.param("dropbear-busybox", marks=pytest.mark.root)])
+def shells(
+    request: pytest.FixtureRequest, sshd: SSHServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shells]:
+    """Worker shells on OpenSSH with this machine's tools, and on Dropbear, without SFTP, with BusyBox alone."""
+    if request.param == "openssh":
+        with ssh_shells(sshd.command(), library=library()) as shells:
+            yield shells
+        return
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    folder = tmp_path_factory.mktemp("dropbear")
+    shell, environment = shell_command("ash", folder)
+    wrapper = folder / "busybox-sh"
+    wrapper.write_text(f'#!{shell}\nPATH={environment["PATH"]}\nexec {shell} "$@"\n', encoding="ascii")
+    wrapper.chmod(0o755)
+    settings = PoolSettings(place=Place(shell=str(wrapper)))
+    with (
+        DropbearServer(folder / "server") as server,
+        ssh_shells(server.command(), settings=settings, library=library()) as shells,
+    ):
         yield shells
 
 
@@ -82,7 +84,7 @@ def test_a_link_that_dies_in_a_write_leaves_nothing(tmp_path: Path, place: Path)
     """WRITE-1: the outcome is called unknown, the file is old or new, and the next call removes what was left."""
     old, new = b"old\n", b"new\n" * 500_000
     file = RemotePath(f"{place}/file")
-    with SSHServer(tmp_path / "sshd") as server, shells_on(server) as shells:
+    with SSHServer(tmp_path / "sshd") as server, ssh_shells(server.command(), library=library()) as shells:
         files = ShellFiles(shells, probe(shells, None, flights=Flights()))
         for delay_s in (0.0, 0.01, 0.02, 0.04, 0.08):
             Path(file).write_bytes(old)
