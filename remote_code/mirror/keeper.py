@@ -34,7 +34,9 @@ class Keeper:
             case Keeping.CONFIRM if isinstance(state, Present):
                 # Another session may have put newer contents here since we read the copy.
                 held = store.held_state(db, path)
-                if held is not None and held.digest == state.digest:
+                if held == state:
+                    store.touch(db, path, now_ns=now_ns)
+                elif held is not None and held.digest == state.digest:
                     store.hold(db, path, state, now_ns=now_ns)
             case Keeping.DROP:
                 self.drop(db, path)

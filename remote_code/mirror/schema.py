@@ -1,7 +1,7 @@
 """The tables of a mirror's database, and how a remote state stands in them."""
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 
 from remote_code.remote.state import Absent, FileState, Present
 
@@ -88,10 +88,15 @@ CREATE TRIGGER contents_removed AFTER DELETE ON contents BEGIN
 END;
 """
 
+_FIELDS = tuple(field.name for field in fields(Present))
+
 
 def encode_state(state: FileState) -> str:
     """Return a state as JSON; lone surrogates of paths stand in it as escapes."""
-    return "null" if isinstance(state, Absent) else json.dumps(asdict(state), separators=(",", ":"))
+    if isinstance(state, Absent):
+        return "null"
+    # `asdict` would copy every field, at ten times the cost.
+    return json.dumps({name: getattr(state, name) for name in _FIELDS}, separators=(",", ":"))
 
 
 def decode_state(text: str) -> FileState:

@@ -80,6 +80,11 @@ def hold(db: sqlite3.Connection, path: RemotePath, state: Present, *, now_ns: in
     )
 
 
+def touch(db: sqlite3.Connection, path: RemotePath, *, now_ns: int) -> None:
+    """Note that the local copy of `path` was used now."""
+    db.execute("UPDATE held SET used_ns = ? WHERE path = ?", [now_ns, encode_path(path)])
+
+
 def let_go(db: sqlite3.Connection, path: RemotePath) -> None:
     """Note that `path` has no local copy."""
     db.execute("DELETE FROM held WHERE path = ?", [encode_path(path)])
