@@ -128,6 +128,13 @@ class _Dialogue:
         return max(1, self._options.login.password_prompts)
 
     def run(self) -> Login:
+        try:
+            return self._run()
+        except (EOFError, OSError) as exc:
+            # The transport ends with either, whether we were sending or waiting.
+            raise self._cut() from exc
+
+    def _run(self) -> Login:
         self._exchange.request_service()
         method, reply = self._first_step()
         while not isinstance(reply, Accepted):
@@ -413,13 +420,15 @@ class _Dialogue:
                 port=self._options.port,
                 timeout_s=time.monotonic() - started,
             ) from exc
-        except EOFError as exc:
-            said = _printable(self._transport.disconnect_reason)
-            if said:
-                raise self._failed(f"it ended the connection: {said}") from exc
-            raise ConnectionFailed(
-                f"{host!r} ended the connection during the login of {user!r}", host=host, port=self._options.port
-            ) from exc
+
+    def _cut(self) -> ConnectionFailed:
+        said = _printable(self._transport.disconnect_reason)
+        if said:
+            return self._failed(f"it ended the connection: {said}")
+        host, user = self._options.host, self._options.user
+        return ConnectionFailed(
+            f"{host!r} ended the connection during the login of {user!r}", host=host, port=self._options.port
+        )
 
     def _failed(self, reason: str = "") -> AuthenticationFailed:
         user, host = self._options.user, self._options.host

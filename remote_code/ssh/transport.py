@@ -129,6 +129,31 @@ class WatchedPacketizer(Packetizer):
         self.last_received = time.monotonic()
         """Written by the transport's thread only, read by others."""
 
+    def read_text_line(self, deadline: float) -> str:
+        """Read one line of the time before the first packet, byte by byte, so that nothing behind it is taken.
+
+        Raises:
+            TimeoutError: it did not end in time.
+            EOFError: the stream ended.
+            BannerMissing: it is too long.
+        """
+        line = b""
+        while not line.endswith(b"\n"):
+            try:
+                byte = self._stream.recv(1)
+            except TimeoutError:
+                if self.closed:
+                    raise EOFError from None
+                if time.monotonic() > deadline:
+                    raise
+                continue
+            if not byte:
+                raise EOFError
+            line += byte
+            if len(line) > _BANNER_LINE_BYTES:
+                raise BannerMissing("too much text came before the SSH identification string")
+        return line.rstrip(b"\r\n").decode("utf-8", "replace")
+
     def read_message(self) -> tuple[int, Message]:
         """Read one packet and note the time."""
         found: tuple[int, Message] = super().read_message()
@@ -298,12 +323,12 @@ class LinkTransport(paramiko.Transport):
         deadline = time.monotonic() + self.banner_timeout
         for _ in range(_BANNER_LINES):
             try:
-                line = self.packetizer.readline(max(0.1, deadline - time.monotonic()))
+                line = self.watched.read_text_line(deadline)
             except (OSError, EOFError) as exc:
                 raise BannerMissing("no SSH identification string came") from exc
             if line.startswith("SSH-"):
                 break
-            self.preamble.append(line[:_BANNER_LINE_BYTES])
+            self.preamble.append(line)
         else:
             raise BannerMissing("too much text came before the SSH identification string")
         self.remote_version = line

@@ -47,12 +47,10 @@ def run(connection: Connection, command: str, *, stdin: bytes = b"") -> tuple[by
     while True:
         channel.wake.clear()
         is_over = channel.is_closed
-        out += channel.receive()
-        err += channel.receive_stderr()
-        if is_over:
+        received = channel.receive(), channel.receive_stderr()
+        out, err = out + received[0], err + received[1]
+        if is_over and not any(received):
             break
-        assert channel.wake.wait(10), "the command did not end"
-    while more := channel.receive():
-        out += more
+        assert any(received) or channel.wake.wait(10), "the command did not end"
     channel.close()
     return out, err, channel.exit_status, channel.exit_signal

@@ -170,9 +170,9 @@ class SSHServer:
             f"AuthorizedKeysFile {authorized}",
             f"PidFile {self.folder / 'sshd.pid'}",
         ]
-        # The first value wins in sshd_config: what a test asks for comes before our defaults.
         lines += self._config
-        lines += [
+        given = {line.split()[0].lower() for line in self._config}
+        defaults = [
             "StrictModes no",
             "UsePAM no",
             "PasswordAuthentication no",
@@ -183,5 +183,7 @@ class SSHServer:
             "MaxStartups 100:30:200",
             "Subsystem sftp internal-sftp",
         ]
+        # The first value wins in sshd_config, but of MaxStartups the last.
+        lines += [line for line in defaults if line.split()[0].lower() not in given]
         lines += [f"SetEnv {name}={value}" for name, value in self._environment.items()]
         return lines

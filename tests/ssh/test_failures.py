@@ -1,0 +1,185 @@
+"""Every way in which no connection comes about is one error that says what was asked, what was found, what helps."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from remote_code.errors import (
+    ConnectionFailed,
+    ConnectTimeout,
+    HostKeyMismatch,
+    RemoteCodeError,
+    ServerBusy,
+)
+from tests.support.connecting import connected, run
+from tests.support.ssh_servers import RawServer, cuts_after, says, wait_until
+from tests.support.sshd import SSHServer, free_port, make_key
+
+
+def attempt(command: str) -> RemoteCodeError:
+    """Try to connect and return the error; it is one line, and its facts are there."""
+    with pytest.raises(RemoteCodeError) as caught, connected(command):
+        pass
+    assert "\n" not in caught.value.message
+    assert "paramiko" not in caught.value.message.lower()
+    return caught.value
+
+
+def raw_command(port: int, *options: str) -> str:
+    return f"ssh -F none -oUserKnownHostsFile=none -oIdentityAgent=none {' '.join(options)} -p {port} me@127.0.0.1"
+
+
+def n_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def test_a_port_that_nobody_listens_on_is_named() -> None:
+    port = free_port()
+    error = attempt(raw_command(port))
+    assert type(error) is ConnectionFailed
+    assert error.facts == {"host": "127.0.0.1", "port": port}
+    assert "refused" in error.message.lower()
+
+
+def test_an_unknown_host_is_named() -> None:
+    error = attempt("ssh -F none me@no-such-host.invalid")
+    assert type(error) is ConnectionFailed
+    assert "no-such-host.invalid" in error.message
+
+
+def test_a_host_that_does_not_answer_is_a_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]
+        for sock in waiting:  # They fill the queue of connections, so that the next SYN gets no answer.
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+        error = attempt(raw_command(port, "-oConnectTimeout=1"))
+        for sock in waiting:
+            sock.close()
+    assert isinstance(error, ConnectTimeout)
+    assert error.facts["timeout_s"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind", "named"),
+    [
+        pytest.param(b"", ConnectionFailed, "before it identified itself", id="closes"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", ConnectionFailed, "400 Bad Request", id="web-server"),
+        pytest.param(b"SSH-1.5-old\r\n", ConnectionFailed, "SSH-1.5-old", id="protocol-1"),
+        pytest.param(b"\x00\xff\x80\r\n" * 3, ConnectionFailed, "identif", id="noise"),
+        pytest.param(b"Exceeded MaxStartups\r\n", ServerBusy, "MaxStartups", id="max-startups"),
+        pytest.param(b"Not allowed at this time\r\n", ServerBusy, "Not allowed", id="penalty"),
+        pytest.param(b"line\r\n" * 200, ConnectionFailed, "too much text", id="endless-preamble"),
+        pytest.param(b"x" * 500_000, ConnectionFailed, "too much text", id="endless-line"),
+        pytest.param(b"\x1b]0;title\x07go away\r\n", ConnectionFailed, "go away", id="terminal-escape"),
+        pytest.param(b"SSH-2.0-x\r\n", ConnectionFailed, "during the key exchange", id="closes-after-banner"),
+        pytest.param(b"SSH-2.0-x\r\n" + b"\xff" * 400, ConnectionFailed, "key exchange", id="noise-after-banner"),
+    ],
+)
+def test_a_server_that_says_something_else_is_described(sent: bytes, kind: type[RemoteCodeError], named: str) -> None:
+    with RawServer(says(sent)) as server:
+        error = attempt(raw_command(server.port))
+    assert type(error) is kind
+    assert named in error.message
+    assert "\x1b" not in error.message
+
+
+@pytest.mark.parametrize("sent", [b"", b"SSH-2.0-x\r\n", b"SSH-2.0"])
+def test_a_server_that_falls_silent_is_a_timeout(sent: bytes) -> None:
+    with RawServer(says(sent, then_waits=True)) as server:
+        started = time.monotonic()
+        error = attempt(raw_command(server.port, "-oConnectTimeout=1"))
+    assert isinstance(error, ConnectTimeout)
+    assert time.monotonic() - started < 5
+
+
+def test_a_server_that_closes_at_any_stage_is_one_error(sshd: SSHServer) -> None:
+    """The connection is cut after every few bytes of a login; nothing is left open."""
+    before = n_descriptors()
+    threads_before = threading.active_count()
+    has_connected = False
+    n_bytes = 0
+    while not has_connected:
+        with RawServer(cuts_after(n_bytes, sshd.port)) as proxy:
+            try:
+                with connected(sshd.command(port=proxy.port)):
+                    has_connected = True
+            except ConnectionFailed as exc:
+                assert "\n" not in exc.message
+        n_bytes += 97
+    assert n_bytes > 1000
+    assert wait_until(lambda: n_descriptors() <= before)
+    assert wait_until(lambda: threading.active_count() <= threads_before)
+
+
+def test_a_changed_host_key_is_refused_before_any_login(tmp_path: Path) -> None:
+    """SSH-1: the server learns nothing of who we are."""
+    with SSHServer(tmp_path / "server") as server:
+        wrong = make_key(tmp_path / "wrong")
+        public = wrong.with_name("wrong.pub").read_text(encoding="utf-8")
+        server.known_hosts.write_text(f"# old\n[127.0.0.1]:{server.port} {public}", encoding="utf-8")
+        error = attempt(server.command("-o", "StrictHostKeyChecking=no"))
+        assert isinstance(error, HostKeyMismatch)
+        assert error.facts["line"] == 2
+        assert error.facts["file"] == str(server.known_hosts)
+        assert wait_until(lambda: "Connection closed" in server.log.read_text(encoding="utf-8"))
+        assert "user" not in server.log.read_text(encoding="utf-8").lower().split("connection from")[-1]
+
+
+def test_an_unknown_host_is_recorded_once_and_then_known(tmp_path: Path) -> None:
+    """SSH-1: where nobody can be asked, first use decides, and it is told."""
+    with SSHServer(tmp_path / "server") as server:
+        file = tmp_path / "new" / "known_hosts"
+        command = server.command().replace(str(server.known_hosts), str(file))
+        notices: list[str] = []
+        with connected(command, notices=notices):
+            assert len(notices) == 1
+            assert "SHA256:" in notices[0]
+        recorded = file.read_text(encoding="utf-8")
+        notices.clear()
+        with connected(command, notices=notices):
+            assert notices == []
+        assert file.read_text(encoding="utf-8") == recorded
+        with (
+            pytest.raises(HostKeyMismatch),
+            connected(server.command("-oStrictHostKeyChecking=yes").replace(str(server.known_hosts), "none")),
+        ):
+            pass
+
+
+def test_a_full_server_is_recognised(tmp_path: Path) -> None:
+    """SSH-5: MaxStartups is told apart from other failures, so that it is tried again."""
+    with SSHServer(tmp_path / "server", config=["MaxStartups 1"]) as server:
+        with contextlib.ExitStack() as stack:
+
+            def holds_the_slot() -> bool:
+                idle = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                return idle.recv(4) == b"SSH-"
+
+            assert wait_until(holds_the_slot)
+            error = attempt(server.command())
+        assert isinstance(error, ServerBusy)
+        assert wait_until(lambda: _connects(server))
+
+
+def _connects(server: SSHServer) -> bool:
+    try:
+        with connected(server.command()) as connection:
+            return run(connection, "echo in")[0] == b"in\n"
+    except ServerBusy:
+        return False
+
+
+def test_several_addresses_are_tried_in_turn(sshd: SSHServer) -> None:
+    """`localhost` is ::1 and 127.0.0.1 on most machines, and the server listens on one of them."""
+    if len({row[0] for row in socket.getaddrinfo("localhost", sshd.port)}) < 2:
+        pytest.skip("localhost has one address here")
+    command = sshd.command("-oHostKeyAlias=[127.0.0.1]:" + str(sshd.port)).replace("@127.0.0.1", "@localhost")
+    with connected(command) as connection:
+        assert connection.is_alive
