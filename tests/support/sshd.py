@@ -70,7 +70,9 @@ class SSHServer:
         config: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         host_key_kind: str = "ed25519",
+        login_shell: str | None = None,
     ) -> None:
+        """Describe a server; `login_shell` (as root only) is the account's, in a mount namespace of the server."""
         self.folder = folder
         self.user = pwd.getpwuid(os.getuid()).pw_name
         self.port = free_port()
@@ -81,6 +83,7 @@ class SSHServer:
         self._config = list(config)
         self._environment = dict(environment or {})
         self._host_key_kind = host_key_kind
+        self._login_shell = login_shell
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -108,8 +111,11 @@ class SSHServer:
         config_file.write_text("\n".join(self._sshd_config(authorized)) + "\n", encoding="utf-8")
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(parents=True, exist_ok=True)
+        words = [SSHD, "-D", "-f", str(config_file), "-E", str(self.log)]
+        if self._login_shell:
+            words = self._with_login_shell(words, self._login_shell)
         self._process = subprocess.Popen(
-            [SSHD, "-D", "-f", str(config_file), "-E", str(self.log)],
+            words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -145,6 +151,16 @@ class SSHServer:
         if port:
             words += ["-o", f"HostKeyAlias=[127.0.0.1]:{self.port}"]
         return shlex.join([*words, *options, f"{self.user}@127.0.0.1"])
+
+    def _with_login_shell(self, words: list[str], shell: str) -> list[str]:
+        """Return what runs `words` where the account has another login shell; all of it is one process."""
+        passwd = self.folder / "passwd"
+        lines = Path("/etc/passwd").read_text(encoding="utf-8").splitlines()
+        fields = [line.rsplit(":", 1) for line in lines]
+        changed = [f"{rest}:{shell if rest.startswith(self.user + ':') else old}" for rest, old in fields]
+        passwd.write_text("\n".join(changed) + "\n", encoding="utf-8")
+        mount = f"mount --bind {shlex.quote(str(passwd))} /etc/passwd && exec {shlex.join(words)}"
+        return ["unshare", "--mount", "--", "/bin/sh", "-c", mount]
 
     def _session_pids(self) -> list[int]:
         """Return the ids of the server's children and their children that belong to sshd."""
