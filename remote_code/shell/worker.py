@@ -342,17 +342,21 @@ def _wait_until_ready(channel: Channel, start: boot.Start, deadline: float) -> b
         left_s = deadline - time.monotonic()
         if not any(received):
             if is_over or left_s <= 0:
-                _raise_not_ready(channel, bytes(stdout), bytes(stderr))
+                _raise_not_ready(channel, start, bytes(stdout), bytes(stderr))
             channel.wake.wait(left_s)
 
 
-def _raise_not_ready(channel: Channel, stdout: bytes, stderr: bytes) -> NoReturn:
+def _raise_not_ready(channel: Channel, start: boot.Start, stdout: bytes, stderr: bytes) -> NoReturn:
     if channel.is_link_lost:
         raise ConnectionLost("the connection was lost while a shell started", outcome="not_started", retry_safe=True)
     said = b"\n".join(part.strip() for part in (stdout, stderr) if part.strip())[-2000:].decode("utf-8", "replace")
-    ended = channel.exit_status is not None or channel.is_closed
-    found = f"it ended with status {channel.exit_status}" if ended else "it did not answer in time"
+    if channel.exit_status is None and not channel.is_closed:
+        found = "it did not answer in time"
+    else:
+        found = f"it ended with status {channel.exit_status}"
     words = f" and said: {said}" if said else " and said nothing"
+    if start.first_input:
+        raise ShellUnsupported(f"REMOTE_ENTER starts no shell: {start.command!r}: {found}{words}", said=said)
     raise ShellUnsupported(
         f"the remote account starts no POSIX shell for commands: {found}{words}. "
         "An account for SFTP only, a forced command, or a shell start file that starts another program has this effect",
