@@ -1,11 +1,13 @@
 """The tool `apply_patch`: changes several files of the remote machine, all of them or none."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import Field
 
 from remote_code.errors import InvalidArguments, PatchRejected, RemoteChanged, ToolError
+from remote_code.mirror.conflict import EditStep, decide_edit
 from remote_code.paths import RemotePath
 from remote_code.remote.state import Absent, Change, Present
 from remote_code.text.diff import count_changes, unified
@@ -13,7 +15,6 @@ from remote_code.text.patch import Patch, PatchedFile, apply, parse
 from remote_code.tools.arguments import Text, ToolArguments
 from remote_code.tools.boundary import Granted, ask_for_outside, pull, shown, workspace_only
 from remote_code.tools.changes import (
-    MAX_ROUNDS,
     Known,
     ask_to_edit,
     changed_meanwhile,
@@ -144,11 +145,15 @@ def _patch(patch: Patch, paths: Sequence[RemotePath], context: Context, granted:
             raise
         files, granted = _pull(paths, context, granted)
         plan = _plan(patch, files)
-    shown_diff: str | None = None
-    for _ in range(MAX_ROUNDS):
-        if plan.diff != shown_diff:
+    granted_diff: str | None = None
+    n_asked = 0
+    for n_refused in itertools.count():
+        step = decide_edit(granted_diff, plan.diff, n_asked=n_asked, n_refused=n_refused)
+        if step is EditStep.GIVE_UP:
+            break
+        if step is EditStep.ASK:
             _ask(plan, context)
-            shown_diff = plan.diff
+            granted_diff, n_asked = plan.diff, n_asked + 1
         try:
             changed = push(context, plan.changes, granted)
         except RemoteChanged as exc:
@@ -162,8 +167,7 @@ def _patch(patch: Patch, paths: Sequence[RemotePath], context: Context, granted:
         title = "\n".join(["Success. Updated the following files:", *lines])
         return ToolResult(title, title + in_place_note(changed), _metadata(plan, context))
     raise RemoteChanged(
-        f"the files of the patch changed on the remote machine {MAX_ROUNDS} times during this call; nothing was "
-        "written",
+        "the files of the patch changed on the remote machine again and again during this call; nothing was written",
         path=paths[0],
     )
 

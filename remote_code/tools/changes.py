@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from remote_code.errors import IsADirectory, RemoteChanged
+from remote_code.mirror.plan import is_same
 from remote_code.mirror.sync import Pulled
 from remote_code.paths import RemotePath
 from remote_code.remote.state import Absent, Change, Changed, FileState, Kind, Present
@@ -14,9 +15,6 @@ from remote_code.tools.boundary import Granted
 from remote_code.tools.context import Context
 from remote_code.tools.pages import printable
 from remote_code.tools.refusals import refuse
-
-MAX_ROUNDS = 3
-"""How often a change is made anew, and asked for again, because the file changed meanwhile."""
 
 _IN_PLACE = {
     "links": "it has several hard links",
@@ -54,15 +52,9 @@ def held(context: Context, path: RemotePath) -> Known | None:
     if not isinstance(seen, Present):
         return None
     copy = context.sync.held(path)
-    if copy is None or not _is_same(copy.state, seen):
+    if copy is None or not is_same(copy.state, seen):
         return None
     return Known(path, copy.state, copy.contents, is_fresh=False)
-
-
-def _is_same(ours: Present, theirs: Present) -> bool:
-    if ours.digest is not None and theirs.digest is not None:
-        return ours.digest == theirs.digest
-    return ours.stamp == theirs.stamp
 
 
 def known(pulled: Pulled, context: Context, *, action: str) -> Known:

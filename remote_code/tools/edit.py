@@ -1,5 +1,6 @@
 """The tool `edit`: replaces a text in a file of the remote machine, or creates the file."""
 
+import itertools
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from remote_code.errors import (
     RemoteChanged,
     ToolError,
 )
+from remote_code.mirror.conflict import EditStep, decide_edit
 from remote_code.paths import RemotePath
 from remote_code.remote.state import Absent, Change
 from remote_code.text.diff import count_changes, unified
@@ -21,7 +23,6 @@ from remote_code.text.edit import Edited, apply_edit, new_contents
 from remote_code.tools.arguments import Text, ToolArguments
 from remote_code.tools.boundary import Granted, ask_for_outside, pull, shown, workspace_only
 from remote_code.tools.changes import (
-    MAX_ROUNDS,
     Known,
     ask_to_edit,
     changed_meanwhile,
@@ -95,12 +96,16 @@ def _edit(arguments: Arguments, path: RemotePath, context: Context, granted: Gra
         preview, granted = _first_preview(arguments, path, context, granted)
     else:
         preview, granted = _creation(arguments, path, context, granted)
-    shown_diff: str | None = None
-    for _ in range(MAX_ROUNDS):
+    granted_diff: str | None = None
+    n_asked = 0
+    for n_refused in itertools.count():
         diff = unified(path, preview.old_text, preview.new_text)
-        if diff != shown_diff:
+        step = decide_edit(granted_diff, diff, n_asked=n_asked, n_refused=n_refused)
+        if step is EditStep.GIVE_UP:
+            break
+        if step is EditStep.ASK:
             ask_to_edit(context, path=path, patterns=[shown(context, path)], diff=diff, more={})
-            shown_diff = diff
+            granted_diff, n_asked = diff, n_asked + 1
         context.progress(None, _metadata(path, diff, preview))
         try:
             changed = push(context, [Change(path, preview.known.state, preview.contents)], granted)
@@ -109,9 +114,8 @@ def _edit(arguments: Arguments, path: RemotePath, context: Context, granted: Gra
             continue
         output = "Edit applied successfully." + in_place_note(changed)
         return ToolResult(shown(context, path), output, _metadata(path, diff, preview))
-    raise changed_meanwhile(
-        path, preview.old_text, preview.old_text, why=f" {MAX_ROUNDS} times during this edit; nothing was written."
-    )
+    text = preview.old_text
+    raise changed_meanwhile(path, text, text, why=" again and again during this edit; nothing was written.")
 
 
 def _first_preview(

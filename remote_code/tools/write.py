@@ -3,6 +3,8 @@
 from pydantic import Field
 
 from remote_code.errors import RemoteChanged
+from remote_code.mirror.conflict import WriteStep, decide_write
+from remote_code.mirror.contents import digest_of
 from remote_code.paths import RemotePath
 from remote_code.remote.files import ANYWHERE
 from remote_code.remote.state import Absent, Change, Present, Wanted
@@ -51,7 +53,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     path = context.workspace.resolve(arguments.file_path)
     granted = ask_for_outside(context, [path], workspace_only(context))
     with context.sync.lock([path]):
-        file, granted = _current(path, context, granted)
+        file, granted = _current(path, arguments.content, context, granted)
         contents = new_contents(arguments.content, existing=file.contents)
         diff = unified(path, file.text, diff_text(contents))
         ask_to_edit(context, path=path, patterns=[shown(context, path)], diff=diff, more={})
@@ -63,11 +65,11 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     return ToolResult(shown(context, path), "Wrote file successfully." + in_place_note(changed), metadata)
 
 
-def _current(path: RemotePath, context: Context, granted: Granted) -> tuple[Known, Granted]:
+def _current(path: RemotePath, content: str, context: Context, granted: Granted) -> tuple[Known, Granted]:
     """Return the file as this session saw it; what it never saw is pulled.
 
     Raises:
-        RemoteChanged: it saw something else than is there now, and what it saw is held no more.
+        RemoteChanged: it saw something else than is there now, and what is there now is not `content` either.
     """
     seen = context.sync.seen(context.session_id, path)
     if isinstance(seen, Absent):
@@ -79,17 +81,11 @@ def _current(path: RemotePath, context: Context, granted: Granted) -> tuple[Know
     session_id = context.session_id if seen is None else None
     (pulled,), granted = pull(context, [path], granted, n_asked=1, session_id=session_id)
     file = known(pulled, context, action="write")
-    if isinstance(seen, Present) and not _is_as_seen(file, seen):
+    new_digest = digest_of(new_contents(content, existing=file.contents))
+    if decide_write(seen, file.state, new_digest=new_digest) is WriteStep.REFUSE:
         now = file.text
         raise changed_meanwhile(path, now if before is None else diff_text(before.contents), now, why=_WHY)
     return file, granted
-
-
-def _is_as_seen(file: Known, seen: Present) -> bool:
-    state = file.state
-    return isinstance(state, Present) and (
-        state.stamp == seen.stamp or (state.digest is not None and state.digest == seen.digest)
-    )
 
 
 _WHY = " since this session last saw it; nothing was written. Read it again, then write."

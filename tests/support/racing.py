@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from remote_code.errors import RemoteChanged
-from remote_code.mirror.conflict import Refuse, decide_write
+from remote_code.mirror.conflict import WriteStep, decide_write
 from remote_code.mirror.sync import SyncEngine
 from remote_code.paths import RemotePath, Workspace
 from remote_code.remote.files import ANYWHERE, Files
@@ -73,10 +73,9 @@ def _write(sync: SyncEngine, path: RemotePath, token: str, *, session: str, dice
         state, contents = _pull(sync, path, session)
     else:
         state, contents = held.state, held.contents
-    decision = decide_write(seen, state)
-    if isinstance(decision, Refuse):
+    if decide_write(seen, state) is WriteStep.REFUSE:
         return False
-    return _push(sync, path, contents + token.encode() + b"\n", decision.expected, session, token, told)
+    return _push(sync, path, contents + token.encode() + b"\n", state, session, token, told)
 
 
 def _pull(sync: SyncEngine, path: RemotePath, session: str) -> tuple[FileState, bytes]:

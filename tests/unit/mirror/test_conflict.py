@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from remote_code.mirror.conflict import EditStep, Refuse, Write, decide_edit, decide_write, exhausted, refusal
+from remote_code.mirror.conflict import EditStep, WriteStep, decide_edit, decide_write
 from remote_code.mirror.plan import is_same
 from remote_code.paths import RemotePath
 from remote_code.remote.state import Absent, FileState, Present
@@ -49,57 +49,44 @@ def test_states_are_the_same_when_their_contents_must_be(one: FileState, other: 
 
 
 @pytest.mark.parametrize(
-    ("seen", "found", "new_digest", "decision"),
+    ("seen", "found", "new_digest", "step"),
     [
-        pytest.param(None, ABSENT, None, Write(ABSENT), id="new file"),
-        pytest.param(None, OLD, None, Write(OLD, is_first_sight=True), id="never seen: shown first"),
-        pytest.param(OLD, OLD, None, Write(OLD), id="as seen"),
-        pytest.param(OLD, TOUCHED, None, Write(TOUCHED), id="touched only"),
-        pytest.param(OLD, CHANGED, None, Refuse("was changed"), id="changed"),
-        pytest.param(OLD, SAME_STAMP, None, Refuse("was changed"), id="changed within one tick"),
-        pytest.param(OLD, NO_DIGEST_MOVED, None, Refuse("was changed"), id="moved, contents unknown"),
-        pytest.param(OLD, ABSENT, None, Refuse("was removed"), id="removed"),
-        pytest.param(ABSENT, OLD, None, Refuse("was created"), id="created by somebody else"),
-        pytest.param(ABSENT, ABSENT, None, Write(ABSENT), id="still absent"),
-        pytest.param(OLD, CHANGED, "d2", Write(CHANGED), id="has the new contents already"),
-        pytest.param(ABSENT, CHANGED, "d2", Write(CHANGED), id="created with the new contents already"),
-        pytest.param(OLD, CHANGED, "d3", Refuse("was changed"), id="changed to something else"),
-        pytest.param(OLD, NO_DIGEST_MOVED, "d2", Refuse("was changed"), id="perhaps the new contents"),
+        pytest.param(None, ABSENT, None, WriteStep.WRITE, id="new file"),
+        pytest.param(None, OLD, None, WriteStep.SHOW_FIRST, id="never seen: shown first"),
+        pytest.param(OLD, OLD, None, WriteStep.WRITE, id="as seen"),
+        pytest.param(OLD, TOUCHED, None, WriteStep.WRITE, id="touched only"),
+        pytest.param(OLD, CHANGED, None, WriteStep.REFUSE, id="changed"),
+        pytest.param(OLD, SAME_STAMP, None, WriteStep.REFUSE, id="changed within one tick"),
+        pytest.param(OLD, NO_DIGEST_MOVED, None, WriteStep.REFUSE, id="moved, contents unknown"),
+        pytest.param(OLD, ABSENT, None, WriteStep.REFUSE, id="removed"),
+        pytest.param(ABSENT, OLD, None, WriteStep.REFUSE, id="created by somebody else"),
+        pytest.param(ABSENT, ABSENT, None, WriteStep.WRITE, id="still absent"),
+        pytest.param(OLD, CHANGED, "d2", WriteStep.WRITE, id="has the new contents already"),
+        pytest.param(ABSENT, CHANGED, "d2", WriteStep.WRITE, id="created with the new contents already"),
+        pytest.param(OLD, CHANGED, "d3", WriteStep.REFUSE, id="changed to something else"),
+        pytest.param(OLD, NO_DIGEST_MOVED, "d2", WriteStep.REFUSE, id="perhaps the new contents"),
     ],
 )
-def test_whole_writes(
-    seen: FileState | None, found: FileState, new_digest: str | None, decision: Write | Refuse
-) -> None:
+def test_whole_writes(seen: FileState | None, found: FileState, new_digest: str | None, step: WriteStep) -> None:
     """WRITE-2."""
-    assert decide_write(seen, found, new_digest=new_digest) == decision
+    assert decide_write(seen, found, new_digest=new_digest) is step
 
 
 @pytest.mark.parametrize(
-    ("granted", "preview", "n_asked", "step"),
+    ("granted", "preview", "n_asked", "n_refused", "step"),
     [
-        pytest.param(None, "-a\n+b", 0, EditStep.ASK, id="first time"),
-        pytest.param("-a\n+b", "-a\n+b", 1, EditStep.PUSH, id="granted"),
-        pytest.param("-a\n+b", "-a\n+b\n c", 1, EditStep.ASK, id="the preview changed"),
-        pytest.param("-a\n+b", "-a\n+b\n c", 2, EditStep.ASK, id="and again"),
-        pytest.param("-a\n+b", "-a\n+b\n c", 3, EditStep.GIVE_UP, id="three rounds are enough"),
-        pytest.param("-a\n+b", "-a\n+b", 3, EditStep.PUSH, id="granted in the third round"),
+        pytest.param(None, "-a\n+b", 0, 0, EditStep.ASK, id="first time"),
+        pytest.param("-a\n+b", "-a\n+b", 1, 0, EditStep.PUSH, id="granted"),
+        pytest.param("-a\n+b", "-a\n+b", 1, 1, EditStep.PUSH, id="changed elsewhere, same preview"),
+        pytest.param("-a\n+b", "-a\n+b\n c", 1, 1, EditStep.ASK, id="the preview changed"),
+        pytest.param("-a\n+b", "-a\n+b\n c", 2, 2, EditStep.ASK, id="and again"),
+        pytest.param("-a\n+b", "-a\n+b\n c", 3, 3, EditStep.GIVE_UP, id="three rounds are enough"),
+        pytest.param("-a\n+b", "-a\n+b", 3, 5, EditStep.PUSH, id="granted in the third round"),
+        pytest.param("-a\n+b", "-a\n+b", 1, 20, EditStep.GIVE_UP, id="never at rest"),
     ],
 )
-def test_edits_on_a_file_that_changes(granted: str | None, preview: str, n_asked: int, step: EditStep) -> None:
+def test_edits_on_a_file_that_changes(
+    granted: str | None, preview: str, n_asked: int, n_refused: int, step: EditStep
+) -> None:
     """EDIT-2."""
-    assert decide_edit(granted, preview, n_asked=n_asked) is step
-
-
-def test_a_refused_write_tells_the_difference() -> None:
-    """WRITE-2."""
-    error = refusal(RemotePath("/srv/a"), Refuse("was changed"), diff="-one\n+two")
-    assert error.message == (
-        'cannot write "/srv/a": it was changed on the remote since this session last saw it. Nothing was written; '
-        "read the file again and write what takes that into account. The difference:\n-one\n+two"
-    )
-    assert error.facts == {"path": "/srv/a", "diff": "-one\n+two"}
-
-
-def test_an_edit_that_gave_up_says_why() -> None:
-    """EDIT-2."""
-    assert exhausted(RemotePath("/srv/a")).facts == {"path": "/srv/a"}
+    assert decide_edit(granted, preview, n_asked=n_asked, n_refused=n_refused) is step
