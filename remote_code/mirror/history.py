@@ -3,7 +3,7 @@
 import enum
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from remote_code.errors import MirrorUnusable, NotInHistory
@@ -61,7 +61,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An entry with contents, where they are still kept."""
+    """An entry with contents: None where no file was there (the entry has no digest then), or nobody holds them."""
 
     entry: Entry
     before: bytes | None
@@ -76,9 +76,18 @@ _COLUMNS = (
 class History:
     """Entries in the database, contents beside it; bounded in size, the oldest entries go first."""
 
-    def __init__(self, database: Database, contents: Contents, *, limit_bytes: int, limit_entries: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        contents: Contents,
+        *,
+        copy_of: Callable[[RemotePath], bytes | None],
+        limit_bytes: int,
+        limit_entries: int,
+    ) -> None:
         self._database = database
         self._contents = contents
+        self._copy_of = copy_of
         self._limit_bytes = limit_bytes
         self._limit_entries = limit_entries
 
@@ -99,7 +108,7 @@ class History:
         return [_to_entry(row) for row in rows]
 
     def show(self, entry_id: int) -> Shown:
-        """Return one entry with the contents before and, where they are still kept, after it.
+        """Return one entry with the contents before it, and after it where a later entry or the local copy has them.
 
         Raises:
             NotInHistory: there is no such entry.
@@ -109,7 +118,11 @@ class History:
         if row is None:
             raise NotInHistory(f"the history holds no entry {entry_id}", entry=entry_id)
         entry = _to_entry(row)
-        return Shown(entry, self.contents(entry.before_digest), self.contents(entry.after_digest))
+        after = self.contents(entry.after_digest)
+        if after is None and entry.after_digest is not None:
+            copy = self._copy_of(entry.path)
+            after = copy if copy is not None and digest_of(copy) == entry.after_digest else None
+        return Shown(entry, self.contents(entry.before_digest), after)
 
     def contents(self, digest: str | None) -> bytes | None:
         """Return the contents with this digest while an entry still keeps them."""

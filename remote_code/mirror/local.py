@@ -112,13 +112,14 @@ class LocalMirror:
         self.workspace = self._remember(workspace)
         self.mapper = PathMapper(self.root, self.workspace, names=names)
         self.notes = LeftoverNotes(self._database, own / "engines")
+        self._copies = Copies(self.root, staging)
         self.history = History(
             self._database,
             Contents(own / "contents"),
+            copy_of=self.copy_contents,
             limit_bytes=self.limits.history_bytes,
             limit_entries=self.limits.history_entries,
         )
-        self._copies = Copies(self.root, staging)
         self._keeper = Keeper(self._copies, self.mapper, self.history, limit_bytes=self.limits.copies_bytes)
         oldest_ns = time.time_ns() - self.limits.seen_days * _DAY_NS
         self._database.write(lambda db: store.forget_old_sessions(db, before_ns=oldest_ns))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from remote_code.errors import NotInHistory, RemoteChanged
+from remote_code.mirror.contents import digest_of
 from remote_code.mirror.history import Action, Entry
 from remote_code.mirror.local import MirrorLimits
 from remote_code.remote.files import ANYWHERE
@@ -37,9 +38,19 @@ def test_entries_are_found_by_call_by_file_and_by_session(site: Site) -> None:
     assert [entry.call_id for entry in history.entries(session_id="one", path=site.path("a"))] == ["first"]
     assert [entry.call_id for entry in history.entries(limit=1)] == ["third"]
     shown = history.show(history.entries(call_id="third")[0].entry_id)
-    assert (shown.before, shown.after) == (b"1", None)
+    assert (shown.before, shown.after) == (b"1", b"3")
     shown = history.show(history.entries(call_id="first")[0].entry_id)
     assert (shown.before, shown.after) == (b"old", b"1")
+
+
+def test_what_nobody_holds_any_more_is_not_shown(site: Site) -> None:
+    """SYNC-6."""
+    site.write("a", b"old")
+    edit(site, "a", b"new", call="call")
+    site.pull(site.write("a", b"theirs"))
+    (entry,) = site.sync.history.entries()
+    shown = site.sync.history.show(entry.entry_id)
+    assert (shown.before, shown.after, entry.after_digest) == (b"old", None, digest_of(b"new"))
 
 
 def test_an_unknown_entry_is_a_named_error(site: Site) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from remote_code.mirror.history import Action
 from remote_code.paths import RemotePath
+from remote_code.remote.shell_files import ShellFiles
 from remote_code.shell.job import Flights
 from tests.support.racing import N_FILES, Told, open_engine, write_many
 
@@ -79,3 +80,29 @@ def test_sessions_and_engines_lose_no_edit_of_each_other(tmp_path: Path) -> None
     for engine in engines:
         engine.close()
     assert len(list(remote.iterdir())) == N_FILES
+
+
+def test_engines_over_a_real_server_lose_no_edit_of_each_other(shell_files: ShellFiles, tmp_path: Path) -> None:
+    """SYNC-5: two sessions in one engine, and another machine."""
+    remote = tmp_path.resolve() / "remote"
+    remote.mkdir()
+    engines = [open_engine(tmp_path / mirror, remote, shell_files) for mirror in ("mirror", "other")]
+    writers = {"a": engines[0], "b": engines[0], "c": engines[1]}
+    share = max(N_EDITS // 30, 1)
+    told: dict[str, Told] = {}
+
+    def work(name: str) -> None:
+        told[name] = write_many(writers[name], RemotePath(str(remote)), name=name, seed=SEED + name, n_edits=share)
+
+    threads = [threading.Thread(target=work, args=[name]) for name in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for engine in engines:
+        engine.close()
+    accepted = Counter(pair for each in told.values() for pair in each.accepted)
+    refused = sum(len(each.refused) for each in told.values())
+    print(f"seed={SEED} edits={share * 3} accepted={len(accepted)} refused={refused}")
+    assert len(accepted) + refused == share * 3
+    assert lines(remote) == accepted
