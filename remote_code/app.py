@@ -5,6 +5,7 @@ when it has failed. What a person set wrongly is an error of every call, never o
 """
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from remote_code.config import Config
-from remote_code.errors import NoSuchFile, NotADirectory, RemoteCodeError
+from remote_code.errors import ConfigError, NoSuchFile, NotADirectory, RemoteCodeError
 from remote_code.mirror.local import LocalMirror
 from remote_code.mirror.naming import host_slug, root_slug
 from remote_code.mirror.sync import SyncEngine
@@ -22,7 +23,8 @@ from remote_code.remote.leftovers import Cleaned
 from remote_code.remote.probe import Host, probe
 from remote_code.remote.scripts import library
 from remote_code.remote.shell_files import ShellFiles
-from remote_code.remote.state import Kind
+from remote_code.remote.state import Changed, Kind
+from remote_code.shell.boot import Place
 from remote_code.shell.channel import Link
 from remote_code.shell.job import Cancel, Command, Flights, OnOutput, Result
 from remote_code.shell.pool import LinkState, LinkStatus, PoolSettings, Shells
@@ -39,6 +41,8 @@ Prompt = Callable[[str, bool], str | None]
 
 CONNECT_S = 30.0
 """How long a call waits for a connection where `ConnectTimeout` sets no bound."""
+HISTORY_ENTRIES = 100_000
+"""How many writes one undo takes back at most."""
 PROBE_S = 30.0
 """How long a call waits for the first look at the remote, beyond the connect timeout."""
 
@@ -106,18 +110,22 @@ class Engine:
         self._site: Site | None = None
         self._error: RemoteCodeError | None = None
         self._notice: str | None = None
-        self._link = LinkStatus(LinkState.CONNECTING, None, None)
+        self._is_link_ready = False
         self._options: Options | None = None
         self._shells: Shells | None = None
         self._limits = Limits()
         try:
             self._config = Config.from_environment(environ)
+            _refuse_unbuilt(self._config)
             self._options = resolve(parse_command(self._config.remote_ssh))
         except RemoteCodeError as exc:
             self._error = exc
             return
         settings = PoolSettings(
-            self._config.pool_command_size, self._config.pool_file_size, self._config.pool_stagger_ms / 1000
+            self._config.pool_command_size,
+            self._config.pool_file_size,
+            self._config.pool_stagger_ms / 1000,
+            place=Place(enter=self._config.enter),
         )
         self._shells = Shells(self._connect, settings=settings, library=library(), on_status=self._link_changed)
 
@@ -126,7 +134,11 @@ class Engine:
         """The target as the person typed it, for texts and the badge."""
         if self._options is None:
             return ""
-        return self._options.host
+        if self._config.enter is None:
+            return self._options.host
+        # `docker exec -i web`, `kubectl exec -i pod --`, `sudo -n -u app`: the last word names the place.
+        words = [word for word in self._config.enter.split() if word != "--"]
+        return f"{self._options.host} > {words[-1]}"
 
     @property
     def options(self) -> Options | None:
@@ -145,7 +157,7 @@ class Engine:
     def status(self) -> Status:
         """Return what is known now, without any I/O."""
         site = self._site
-        link = self._link if self._shells is None else self._shells.status
+        link = LinkStatus(LinkState.FAILED, None, None) if self._shells is None else self._shells.status
         error = self._error or link.error
         state = "failed" if self._error is not None else link.state.value
         if site is not None:
@@ -239,6 +251,22 @@ class Engine:
         command = Command(text, workdir=site.workspace.root, timeout_s=timeout_s, keep_bytes=0)
         return self._running_shells().run_command(command, flights=Flights(), cancel=cancel, on_output=on_output)
 
+    def undo(
+        self, number: int | None, *, call_id: str | None, path: str | None, session_id: str | None
+    ) -> list[Changed]:
+        """Take back one write of the history, or all that fit; see `SyncEngine.undo`."""
+        site = self.site(Cancel())
+        history = site.sync.history
+        if number is not None:
+            entries = [history.show(number).entry]
+        else:
+            wanted = None if path is None else site.workspace.resolve(path)
+            entries = history.entries(call_id=call_id, path=wanted, session_id=session_id, limit=HISTORY_ENTRIES)
+        undone_as = f"undo-{secrets.token_hex(4)}"
+        return site.sync.undo(
+            entries, session_id="undo", call_id=undone_as, roots=[site.workspace.root], flights=Flights()
+        )
+
     def close(self) -> None:
         """End the connections, the commands that still run, and write the manifest."""
         if self._shells is not None:
@@ -263,9 +291,7 @@ class Engine:
         host = probe(shells, self._config.workdir, flights=Flights())
         self._check_workdir(host)
         workspace = Workspace(root=host.workdir, home=host.home)
-        base = self._config.mirror or self.home / ".opencode" / "mirrors"
-        slug = host_slug(options.user, options.host_name, options.port, self._config.enter)
-        root = base / slug / root_slug(workspace.root)
+        root = mirror_folder(self._config, options, home=self.home) / root_slug(workspace.root)
         mirror = LocalMirror(root, workspace=workspace, on_notice=self._take_notice)
         files = ShellFiles(shells, host, notes=mirror.notes)
         self._clean(mirror, files)
@@ -308,12 +334,37 @@ class Engine:
         return typed if typed is not None and typed.startswith("/") else None
 
     def _link_changed(self, link: LinkStatus) -> None:
-        self._link = link
+        was_ready, self._is_link_ready = self._is_link_ready, link.state is LinkState.READY
         self._on_status(self.status())
-        if link.state is LinkState.READY and self._site is None:
+        if self._is_link_ready and not was_ready and self._site is None:
             threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
 
     def _take_notice(self, notice: str) -> None:
         log.warning("event=notice text=%s", notice)
         self._notice = notice
         self._on_status(self.status())
+
+
+def mirror_folder(config: Config, options: Options, *, home: Path) -> Path:
+    """Return the folder that holds the mirrors of one target, one for each workspace."""
+    base = config.mirror or home / ".opencode" / "mirrors"
+    return base / host_slug(options.user, options.host_name, options.port, config.enter)
+
+
+def _refuse_unbuilt(config: Config) -> None:
+    """Name the settings that this version does not honour, instead of swallowing them.
+
+    Raises:
+        ConfigError: one of them is set.
+    """
+    for variable, value, accepted in (
+        ("REMOTE_FILES", "sftp" if config.files == "sftp" else None, "auto"),
+        ("REMOTE_TRANSPORT", "ssh" if config.transport == "ssh" else None, "auto or paramiko"),
+    ):
+        if value is not None:
+            raise ConfigError(
+                f"{variable}={value} is not supported by this version; accepted: {accepted}",
+                variable=variable,
+                value=value,
+                accepted=accepted,
+            )

@@ -4,12 +4,11 @@ Each command imports what it needs when it runs, so that `serve` answers its cli
 """
 
 import json
-import logging
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,11 +16,11 @@ import typer
 
 from remote_code import __version__
 from remote_code.config import Config
-from remote_code.errors import ConfigError, PermissionRejected, RemoteCodeError
+from remote_code.errors import RemoteCodeError
 from remote_code.rpc.messages import RemoteError
+from remote_code.terminal import TerminalQuestion, configure_logging, fail, terminal_engine
 
 if TYPE_CHECKING:
-    from remote_code.app import Engine
     from remote_code.opencode.install import Report
     from remote_code.shell.job import Result
 
@@ -256,78 +255,14 @@ def _report(done: str, change: Callable[[], "Report"], *, is_dry_run: bool) -> N
     typer.echo(f"{done}: {paths}" if paths else f"already {done}; nothing was changed")
 
 
-def terminal_engine() -> "Engine":
-    """Return an engine that connects now and may ask the person at this terminal."""
-    from remote_code.app import Engine
-    from remote_code.process import take_environment
-
-    environ = take_environment()
-    configure_logging(environ)
-    engine = Engine(environ, home=Path.home(), prompt=prompt if sys.stdin.isatty() else None)
-    engine.start()
-    return engine
-
-
-def prompt(text: str, is_shown: bool) -> str | None:
-    """Ask the person at the terminal; None when they end the input."""
-    try:
-        answer: str = typer.prompt(text.rstrip(": "), hide_input=not is_shown, default="", show_default=False, err=True)
-    except typer.Abort:
-        return None
-    return answer
-
-
-class TerminalQuestion:
-    """Asks permission questions on the terminal; without one they are rejected, unless `--yes` granted all."""
-
-    def __init__(self, *, is_granted: bool) -> None:
-        self._is_granted = is_granted
-
-    def __call__(
-        self, permission: str, *, patterns: Sequence[str], always: Sequence[str], metadata: Mapping[str, object]
-    ) -> None:
-        """Ask and return when granted; see `tools.context.Ask`."""
-        if self._is_granted:
-            return
-        what = f"{permission}: {', '.join(patterns)}"
-        if not sys.stdin.isatty():
-            raise PermissionRejected(
-                f"nobody can be asked for permission ({what}); pass --yes to grant it",
-                permission=permission,
-                patterns=list(patterns),
-            )
-        diff = metadata.get("diff")
-        if isinstance(diff, str):
-            typer.echo(diff, err=True)
-        if not typer.confirm(f"allow {what}?", err=True):
-            raise PermissionRejected(f"you rejected {what}", permission=permission, patterns=list(patterns))
-
-
-def configure_logging(environ: Mapping[str, str]) -> None:
-    """Send log lines where REMOTE_LOG says; warnings to standard error when it cannot be used."""
-    try:
-        config = Config.from_environment(environ)
-        log, level = config.log, config.log_level
-    except ConfigError:
-        log, level = None, "warning"
-    handler: logging.Handler = logging.StreamHandler()
-    if log is not None:
-        Path(log).parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # paramiko logs tracebacks of every refused login; our own errors say it in one line.
-    logging.getLogger("paramiko").setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)
-
-
-def fail(message: str) -> int:
-    """Print an error for the person and return the exit status that goes with it."""
-    typer.echo(f"remote-code: {message}", err=True)
-    return 1
-
-
 def main() -> None:
     """Run the command line."""
+    if sys.argv[1:2] != ["serve"]:  # A client waits for its first answer: nothing is loaded that it does not use.
+        from remote_code import mirror_cli
+
+        app.add_typer(mirror_cli.app, name="mirror")
+        for command in (mirror_cli.history, mirror_cli.show, mirror_cli.undo):
+            app.command()(command)
     app()
 
 

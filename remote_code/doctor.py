@@ -1,5 +1,6 @@
 """`remote-code doctor`: looks at a target step by step and says what works, what does not, and what would help."""
 
+import time
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -7,7 +8,7 @@ from rich.markup import escape
 
 from remote_code.app import Engine, Site
 from remote_code.errors import NoSuchFile, RemoteCodeError
-from remote_code.shell.job import Cancel
+from remote_code.shell.job import Cancel, Flights
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,18 @@ def examine(engine: Engine, *, create_workdir: bool, console: Console | None = N
     except RemoteCodeError as exc:
         _print(console, Finding(False, exc.message))
         return False
-    for finding in _findings(engine, site):
+    for finding in _findings(site):
         _print(console, finding)
     return True
 
 
-def _findings(engine: Engine, site: Site) -> list[Finding]:
-    host, status = site.host, engine.status()
-    rtt = "not measured yet" if status.rtt_ms is None else f"{status.rtt_ms} ms"
+def _findings(site: Site) -> list[Finding]:
+    host = site.host
+    started = time.monotonic()
+    site.files.resolve([site.workspace.root], flights=Flights())
+    flight_ms = (time.monotonic() - started) * 1000
     found = [
-        Finding(True, f"connected; round-trip time {rtt}"),
+        Finding(True, f"connected; a small job takes {flight_ms:.0f} ms there and back"),
         Finding(True, f"system {host.system}; commands run in {host.shell} as {host.user}"),
         Finding(True, f"workspace {site.workspace.root}"),
         Finding(

@@ -1,0 +1,85 @@
+"""The person at the terminal: an engine that may ask them, their permission, log lines, the words of an error."""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from remote_code.config import Config
+from remote_code.errors import ConfigError, PermissionRejected
+from remote_code.process import take_environment
+
+if TYPE_CHECKING:
+    from remote_code.app import Engine
+
+
+def terminal_engine() -> "Engine":
+    """Return an engine that connects now and may ask the person at this terminal."""
+    from remote_code.app import Engine
+
+    environ = take_environment()
+    configure_logging(environ, unset_level="error")
+    engine = Engine(environ, home=Path.home(), prompt=prompt if sys.stdin.isatty() else None)
+    engine.start()
+    return engine
+
+
+def prompt(text: str, is_shown: bool) -> str | None:
+    """Ask the person at the terminal; None when they end the input."""
+    try:
+        answer: str = typer.prompt(text.rstrip(": "), hide_input=not is_shown, default="", show_default=False, err=True)
+    except typer.Abort:
+        return None
+    return answer
+
+
+class TerminalQuestion:
+    """Asks permission questions on the terminal; without one they are rejected, unless `--yes` granted all."""
+
+    def __init__(self, *, is_granted: bool) -> None:
+        self._is_granted = is_granted
+
+    def __call__(
+        self, permission: str, *, patterns: Sequence[str], always: Sequence[str], metadata: Mapping[str, object]
+    ) -> None:
+        """Ask and return when granted; see `tools.context.Ask`."""
+        if self._is_granted:
+            return
+        what = f"{permission}: {', '.join(patterns)}"
+        if not sys.stdin.isatty():
+            raise PermissionRejected(
+                f"nobody can be asked for permission ({what}); pass --yes to grant it",
+                permission=permission,
+                patterns=list(patterns),
+            )
+        diff = metadata.get("diff")
+        if isinstance(diff, str):
+            typer.echo(diff, err=True)
+        if not typer.confirm(f"allow {what}?", err=True):
+            raise PermissionRejected(f"you rejected {what}", permission=permission, patterns=list(patterns))
+
+
+def configure_logging(environ: Mapping[str, str], *, unset_level: str = "warning") -> None:
+    """Send log lines where REMOTE_LOG says; to standard error, from `unset_level` on, where it says nothing."""
+    try:
+        config = Config.from_environment(environ)
+        log, level = config.log, config.log_level if environ.get("REMOTE_LOG") else unset_level
+    except ConfigError:
+        log, level = None, unset_level
+    handler: logging.Handler = logging.StreamHandler()
+    if log is not None:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # paramiko logs tracebacks of every refused login; our own errors say it in one line.
+    logging.getLogger("paramiko").setLevel(logging.DEBUG if level == "debug" else logging.CRITICAL)
+
+
+def fail(message: str) -> int:
+    """Print an error for the person and return the exit status that goes with it."""
+    typer.echo(f"remote-code: {message}", err=True)
+    return 1
