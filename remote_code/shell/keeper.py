@@ -167,7 +167,7 @@ class Keeper:
 
         def on_session() -> None:
             with self._roster.changed:
-                worker.has_session = True
+                self._roster.got_session(worker)
 
         for wait_s in (*REFUSED_RETRIES_S, None):
             try:

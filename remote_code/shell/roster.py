@@ -159,6 +159,7 @@ class Roster:
         self._connect_failures = 0
         self._bad_starts = 0
         self._capacity = SESSIONS_PER_LINK
+        self._has_had_session = False
         self._may_connect_at = 0.0
         self._may_open_at = 0.0
 
@@ -339,6 +340,10 @@ class Roster:
         self.changed.notify_all()
         return True
 
+    def got_session(self, worker: Worker) -> None:
+        """Note that the server has given a worker its channel."""
+        worker.has_session = self._has_had_session = True
+
     def opened(self, worker: Worker, shell: StandbyShell | ResidentShell) -> bool:
         """Put a started worker into service; return False when it is of no use any more and must be ended."""
         worker.shell = shell
@@ -360,6 +365,10 @@ class Roster:
             self._capacity = min(self._capacity, n_open)
             for connection in self.connections:
                 connection.capacity = min(connection.capacity, self._capacity)
+        elif not self._has_had_session:
+            # The first channel of all is refused: this account is given none.
+            self.fail_waiters(error)
+            self._note_bad_start(error)
         elif not others:
             self._note_bad_start(error)
         self.changed.notify_all()

@@ -126,7 +126,7 @@ class ProcessLink:
     """Starts processes on this machine as a server would for exec requests; at most `max_sessions` at a time."""
 
     rtt_s: float | None = 0.0
-    needed_person = False
+    needed_person: bool = False
 
     def __init__(
         self,
