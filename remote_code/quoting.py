@@ -15,9 +15,7 @@ def quote(text: str) -> str:
         InvalidPath: `text` holds a NUL, which no argument of a command can hold.
     """
     if "\0" in text:
-        raise InvalidPath(
-            f"{text!r} holds a NUL character, which no remote command or path can hold", path=text
-        )
+        raise InvalidPath(f"{text!r} holds a NUL character, which no remote command or path can hold", path=text)
     return "'" + text.replace("'", "'\\''") + "'"
 
 
