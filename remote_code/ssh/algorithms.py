@@ -133,6 +133,11 @@ def key_type(algorithm: str) -> str:
 
 
 def with_known_first(algorithms: tuple[str, ...], known_types: frozenset[str]) -> tuple[str, ...]:
-    """Move the algorithms whose keys are known for a host to the front (sshconnect2.c, order_hostkeyalgs)."""
+    """Move the algorithms whose keys are known for a host to the front, behind the certificates.
+
+    Source: OpenSSH's sshconnect2.c, order_hostkeyalgs.
+    """
     first = tuple(name for name in algorithms if key_type(name) in known_types and CERTIFICATE_SUFFIX not in name)
-    return first + tuple(name for name in algorithms if name not in first)
+    certificates = tuple(name for name in algorithms if CERTIFICATE_SUFFIX in name)
+    rest = tuple(name for name in algorithms if name not in first and name not in certificates)
+    return certificates + first + rest

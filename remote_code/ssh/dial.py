@@ -124,7 +124,7 @@ def _look_up(options: Options, deadline: float, timeout_s: float) -> list[_Addre
 def _dial_address(
     family: socket.AddressFamily, address: tuple[object, ...], network: NetworkOptions, timeout_s: float
 ) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = PromptSocket(family, socket.SOCK_STREAM)
     try:
         if network.bind_interface is not None:
             _bind_interface(sock, network.bind_interface)
@@ -158,6 +158,30 @@ def _bind_interface(sock: socket.socket, name: str) -> None:
     if option is None:
         raise OSError(0, f"BindInterface {name} cannot be honoured on this system")
     sock.setsockopt(socket.SOL_SOCKET, option, name.encode() + b"\0")
+
+
+class PromptSocket(socket.socket):
+    """A TCP socket that acknowledges at once while a login goes on.
+
+    sshd collects small writes until it runs its first command; with our acknowledgement delayed by the kernel, the
+    first channel would open 40 ms late.
+    """
+
+    _PROMPT_READS = 400
+
+    def __init__(self, family: int, kind: int) -> None:
+        super().__init__(family, kind)
+        self._option = getattr(socket, "TCP_QUICKACK", None)
+        self._reads_left = self._PROMPT_READS if self._option is not None else 0
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """Receive; the kernel forgets the option with every acknowledgement, so it is set again each time."""
+        data = super().recv(size, flags)
+        if self._reads_left and self._option is not None:
+            self._reads_left -= 1
+            with contextlib.suppress(OSError):
+                self.setsockopt(socket.IPPROTO_TCP, self._option, 1)
+        return data
 
 
 class ProxyProcess:

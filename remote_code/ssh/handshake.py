@@ -20,6 +20,7 @@ from remote_code.errors import (
 )
 from remote_code.ssh.algorithms import CERTIFICATE_SUFFIX, KEYWORD, ON_REQUEST, Algorithms, Kind, with_known_first
 from remote_code.ssh.auth import Login, log_in
+from remote_code.ssh.certificates import find_objection, is_certificate, parse_certificate
 from remote_code.ssh.connection import Connection, connect
 from remote_code.ssh.dial import DEFAULT_CONNECT_TIMEOUT_S, ProxyProcess, TunnelStream, dial
 from remote_code.ssh.host_keys import HostKey, HostKeyCheck, Place
@@ -56,19 +57,32 @@ def open_transport(options: Options, *, secrets: Secrets, on_notice: Callable[[s
         for carrier in carriers:
             stack.callback(carrier.close)
         stack.callback(stream.close)
-        check = HostKeyCheck(
-            options.host_keys,
-            Place.of(options.host_name, options.port, options.host_keys.alias),
-            ask=secrets.ask,
-            on_notice=on_notice,
-        )
+        place = Place.of(options.host_name, options.port, options.host_keys.alias)
+        check = HostKeyCheck(options.host_keys, place, ask=secrets.ask, on_notice=on_notice)
         transport = LinkTransport(stream, _offer(options, check), compress=options.network.compression)
         stack.callback(transport.abandon)
         _negotiate(transport, options, stream)
-        check.check(HostKey(transport.host_key_blob))
+        _check_host_key(transport.host_key_blob, check, place, algorithms=options.host_keys.ca_signatures)
         login = log_in(transport, options, secrets, environ=environ, on_notice=on_notice)
         stack.pop_all()
     return Opened(transport, login, carriers)
+
+
+def _check_host_key(blob: bytes, check: HostKeyCheck, place: Place, *, algorithms: tuple[str, ...]) -> None:
+    """Decide on what the server has shown: a key, or a certificate of an authority that is known for it.
+
+    A certificate of any other authority counts as the bare key that is in it.
+    """
+    certificate = parse_certificate(blob) if is_certificate(blob) else None
+    if certificate is None:
+        check.check(HostKey(blob))
+        return
+    authorities = [entry.key.blob for entry in check.known.authorities]
+    if certificate.authority in authorities:
+        objection = find_objection(blob, place.principal, authorities, algorithms=algorithms)
+        check.check_certificate(HostKey(certificate.key), HostKey(certificate.authority), objection)
+    else:
+        check.check(HostKey(certificate.key))
 
 
 def _offer(options: Options, check: HostKeyCheck) -> Algorithms:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Literal
 
 from remote_code.errors import HostKeyMismatch
-from remote_code.ssh.algorithms import key_type as plain_type
 from remote_code.ssh.options import HostKeyOptions
 from remote_code.ssh.patterns import matches_list
 from remote_code.ssh.secrets import Ask
@@ -67,13 +66,20 @@ class Place:
     without_port: str | None = None
     """The bare host, when the port is not 22: a key recorded for it is good for every port of it."""
 
+    principal: str = ""
+    """The name that a certificate has to be for."""
+    is_localhost: bool = False
+
     @staticmethod
     def of(host_name: str, port: int, alias: str | None) -> "Place":
         """Return the place of a host; `HostKeyAlias` replaces host and port."""
-        if alias is not None:
-            return Place(alias.lower())
         host = host_name.lower()
-        return Place(host) if port == 22 else Place(f"[{host}]:{port}", host)
+        is_localhost = host in ("localhost", "::1") or host.startswith("127.")
+        if alias is not None:
+            return Place(alias.lower(), None, alias.lower(), is_localhost)
+        if port == 22:
+            return Place(host, None, host, is_localhost)
+        return Place(f"[{host}]:{port}", host, host, is_localhost)
 
 
 class KnownHosts:
@@ -188,23 +194,39 @@ class HostKeyCheck:
         self._ask = ask
         self._on_notice = on_notice
 
-    def check(self, key: HostKey, *, vouched: bool = False, objection: str = "") -> None:
+    def check(self, key: HostKey) -> None:
         """Return when the key may be trusted; a new one is recorded.
-
-        `vouched` means that a certificate of a known authority covers the key; `objection` says why one does not.
 
         Raises:
             HostKeyMismatch: the key is changed, revoked, or unknown and not to be accepted.
         """
-        revoked = self.known.find_revoked(key)
-        if revoked is not None:
-            raise self._mismatch(f"the host key of {self._place.name!r} is revoked", key, revoked)
-        if vouched or self.known.is_known(key):
+        self._refuse_revoked(key)
+        if self._skips_localhost or self.known.is_known(key):
             return
         other = self.known.find_other(key)
         if other is not None and (other.key.type == key.type or not self._accepts_new_type()):
             raise self._mismatch(f"the host key of {self._place.name!r} has changed", key, other)
-        self._decide_on_unknown(key, objection)
+        self._decide_on_unknown(key)
+
+    def check_certificate(self, key: HostKey, authority: HostKey, objection: str | None) -> None:
+        """Return when a certificate of a known authority may be trusted, which covers `key`.
+
+        Raises:
+            HostKeyMismatch: either key is revoked, or there is an objection to the certificate.
+        """
+        self._refuse_revoked(key)
+        self._refuse_revoked(authority)
+        if objection is not None:
+            raise self._unknown(key, objection)
+
+    @property
+    def _skips_localhost(self) -> bool:
+        return self._options.skip_on_localhost and self._place.is_localhost
+
+    def _refuse_revoked(self, key: HostKey) -> None:
+        revoked = self.known.find_revoked(key)
+        if revoked is not None:
+            raise self._mismatch(f"the host key of {self._place.name!r} is revoked", key, revoked)
 
     def _accepts_new_type(self) -> bool:
         """Tell whether a host that is known by keys of other types may show one of a new type."""
@@ -212,18 +234,18 @@ class HostKeyCheck:
             self._options.checking == "ask" and self._ask is not None
         )
 
-    def _decide_on_unknown(self, key: HostKey, objection: str) -> None:
+    def _decide_on_unknown(self, key: HostKey) -> None:
         checking = self._options.checking
         if checking == "yes":
-            raise self._unknown(key, f"StrictHostKeyChecking is yes{objection}")
+            raise self._unknown(key, "StrictHostKeyChecking is yes")
         if checking == "ask" and self._ask is not None:
-            self._ask_person(key, self._ask, objection)
+            self._ask_person(key, self._ask)
         self._record(key)
         self._on_notice(f"recorded the host key of {self._place.name} at its first use: {key}")
 
-    def _ask_person(self, key: HostKey, ask: Ask, objection: str) -> None:
+    def _ask_person(self, key: HostKey, ask: Ask) -> None:
         prompt = (
-            f"The host {self._place.name!r} is not known{objection}.\nIts key is {key}\n"
+            f"The host {self._place.name!r} is not known.\nIts key is {key}\n"
             "Connect and remember it (yes, no, or the fingerprint)? "
         )
         for _ in range(3):
@@ -284,11 +306,6 @@ def append_line(path: Path, line: str) -> None:
             if stream.read(1) != b"\n":
                 line = "\n" + line
         stream.write(line.encode())
-
-
-def is_same_kind(algorithm: str, key: HostKey) -> bool:
-    """Tell whether a key is of the type that the negotiated signature algorithm uses."""
-    return plain_type(algorithm) == key.type
 
 
 def _spell(files: Sequence[str]) -> str:

@@ -86,19 +86,19 @@ class FileKey:
         if isinstance(private, ed25519.Ed25519PrivateKey):
             return private.sign(data)
         if isinstance(private, rsa.RSAPrivateKey):
-            return private.sign(data, padding.PKCS1v15(), _RSA_HASHES[algorithm]())
-        first, second = decode_dss_signature(private.sign(data, ec.ECDSA(_curve_hash(private.key_size))))
+            return private.sign(data, padding.PKCS1v15(), RSA_HASHES[algorithm]())
+        first, second = decode_dss_signature(private.sign(data, ec.ECDSA(curve_hash(private.key_size))))
         return put_mpint(first) + put_mpint(second)
 
 
-_RSA_HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
+RSA_HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
     "ssh-rsa": hashes.SHA1,
     "rsa-sha2-256": hashes.SHA256,
     "rsa-sha2-512": hashes.SHA512,
 }
 
 
-def _curve_hash(bits: int) -> hashes.HashAlgorithm:
+def curve_hash(bits: int) -> hashes.HashAlgorithm:
     """Return the hash that RFC 5656, 6.2.1 fixes for a curve."""
     if bits <= 256:
         return hashes.SHA256()
