@@ -175,14 +175,13 @@ def test_50_calls_at_once_all_succeed(tmp_path: Path, max_sessions: int) -> None
 
 def test_search_does_not_wait_for_builds(server: SSHServer, tmp_path: Path) -> None:
     """SSH-5: one more worker is opened when user commands hold all of the pool."""
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
+    go = tmp_path / "go"
     settings = PoolSettings(command_size=2)
     with ssh_shells(server.command(), settings=settings) as shells:
         begun = threading.Semaphore(0)
 
         def build() -> Result:
-            command = Command(f"echo begun; cat {gate}", "/", 60)
+            command = Command(f"echo begun; until [ -e {go} ]; do sleep 0.05; done", "/", 60)
             return shells.run_command(command, flights=Flights(), on_output=lambda stream, data: begun.release())
 
         def search() -> Result:
@@ -191,8 +190,7 @@ def test_search_does_not_wait_for_builds(server: SSHServer, tmp_path: Path) -> N
                 assert begun.acquire(timeout=20)
                 return shells.run_search(Command("echo found", "/", 20), flights=Flights())
             finally:
-                with gate.open("wb"):
-                    pass
+                go.touch()
 
         *_, found = all_at_once([build, build, search])
         assert found == done(stdout=b"found\n")
