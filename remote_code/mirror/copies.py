@@ -37,6 +37,7 @@ class Copies:
         Raises:
             OSError: the disk does not take them.
         """
+        make_folder(self._staging)
         return write_beside(self._staging, contents)
 
     def place(self, staged: Path, local: LocalPath) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from remote_code.errors import MirrorUnusable
 from remote_code.mirror.lock import FileLock
+from remote_code.mirror.private import make_folder
 from remote_code.mirror.schema import APPLICATION_ID, TABLES, VERSION
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Database:
         # One thread at a time uses the connection, for a whole transaction. No network I/O while it is held.
         self._lock = threading.Lock()
         self._is_closed = False
+        self._inode: int | None = None
         self._connection = self._open_or_replace()
 
     def read(self, work: Work[Found]) -> Found:
@@ -75,6 +77,10 @@ class Database:
             if self._is_closed:
                 raise MirrorUnusable("the mirror is closed", path=str(self._path))
             try:
+                if self._inode != _inode_of(self._path):
+                    # Another engine has set the file aside, or somebody has removed the mirror under us.
+                    self._connection.close()
+                    self._connection = self._open_or_replace()
                 try:
                     return self._transact(begin, work)
                 except sqlite3.DatabaseError as exc:
@@ -101,6 +107,7 @@ class Database:
 
     def _open_or_replace(self, *, damage: sqlite3.DatabaseError | None = None) -> sqlite3.Connection:
         """Open the database, in the place of a damaged or foreign one where need be."""
+        make_folder(self._folder)
         # One engine at a time: two that meet the same damage must not set aside each other's new database.
         with FileLock(self._folder / "open.lock"):
             try:
@@ -140,6 +147,7 @@ class Database:
             marks = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
             if marks != [APPLICATION_ID, VERSION]:
                 raise _Foreign("it was not made by this program")
+            self._inode = _inode_of(self._path)
         except BaseException:
             connection.close()
             raise
@@ -163,6 +171,13 @@ class Database:
 
 class _Foreign(sqlite3.DatabaseError):
     """A sound database, but not one of ours."""
+
+
+def _inode_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

@@ -95,8 +95,8 @@ class SyncEngine:
     ) -> list[Pulled]:
         """Return what the remote has at `paths`, in their order: one flight, in which only differences travel.
 
-        The session has then seen these states; with None as `session_id` nobody has. `limit_bytes` bounds each file;
-        contents of a larger one are not given.
+        The session has then seen these states; with None as `session_id` nobody has. `limit_bytes` bounds what
+        travels of each file: contents of a larger one are given only where the mirror has them.
 
         Raises:
             ConnectionLost: nothing was learned.

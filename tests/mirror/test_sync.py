@@ -1,5 +1,6 @@
 """SyncEngine: pull and push of named files, what is remembered, and what it costs."""
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -203,6 +204,18 @@ def test_the_mirror_survives_a_restart_and_is_checked_by_state(make_site: MakeSi
     assert second.pull(path).observation.is_as_held
     assert second.pull(other).contents == b"changed\n"
     assert second.sync.seen("one", path) is not None
+
+
+def test_a_mirror_that_is_removed_under_a_running_engine_begins_anew(site: Site) -> None:
+    """SYNC-4."""
+    path = site.write("a.py", b"one\n")
+    site.pull(path)
+    shutil.rmtree(site.sync.local.root)
+    state = site.pull(path).observation.state
+    site.push(path, b"two\n", expected=state)
+    assert site.local(path).read_bytes() == b"two\n"
+    assert [entry.path for entry in site.sync.history.entries()] == [path]
+    assert site.sync.export_manifest().exists()
 
 
 def test_a_file_beyond_the_limit_is_seen_but_not_copied(site: Site) -> None:
