@@ -6,6 +6,7 @@
  */
 import fs from "node:fs"
 import { Engine, EngineError } from "./engine.js"
+import { Progress } from "./progress.js"
 import { SOCKET, arm, refuseUnlessArmed } from "./shell.js"
 import { removeOwnFiles, removeStaleFiles, writeStatus } from "./status.js"
 
@@ -13,7 +14,7 @@ import { removeOwnFiles, removeStaleFiles, writeStatus } from "./status.js"
 /** @typedef {import("@opencode-ai/plugin").Hooks} Hooks */
 /** @typedef {import("@opencode-ai/plugin").ToolContext & {callID?: string}} ToolContext */
 /** @typedef {{name: string, description: string, inputSchema: Record<string, any>}} Tool */
-/** @typedef {{context: ToolContext, rejection?: unknown}} Call a call under way, and why the person stopped it */
+/** @typedef {{context: ToolContext, progress: Progress, rejection?: unknown}} Call and why the person stopped it */
 /** @typedef {Record<string, any>} Params */
 
 /** Passwords go to the engine alone: no other child of OpenCode inherits them. */
@@ -45,7 +46,7 @@ async function server(input, options) {
   let config
 
   return {
-    tool: Object.fromEntries(tools.map((tool) => [tool.name, definition(tool, used)])),
+    tool: Object.fromEntries(tools.map((tool) => [tool.name, definition(tool, used, input.client)])),
 
     async config(merged) {
       config = /** @type {Params} */ (merged) // The SDK's type does not know `shell` and `tool_output`.
@@ -91,8 +92,9 @@ async function server(input, options) {
  * The tool as OpenCode wants it: arguments are handed on as they are, the engine checks them.
  * @param {Tool} tool
  * @param {Engine} used
+ * @param {PluginInput["client"]} client
  */
-function definition(tool, used) {
+function definition(tool, used, client) {
   return {
     description: tool.description,
     args: tool.inputSchema.properties,
@@ -104,7 +106,7 @@ function definition(tool, used) {
       const given = context.callID
       const callId = given && !calls.has(given) ? given : crypto.randomUUID()
       /** @type {Call} */
-      const call = { context }
+      const call = { context, progress: new Progress(client, context) }
       const cancel = () => used.notify("tool/cancel", { callId })
       calls.set(callId, call)
       try {
@@ -118,6 +120,7 @@ function definition(tool, used) {
       } finally {
         context.abort.removeEventListener("abort", cancel)
         calls.delete(callId)
+        await call.progress.end()
       }
     },
   }
@@ -146,7 +149,7 @@ function acquireEngine(command, client) {
     onRequest: (method, params) => ask(method, params),
     onNotification(method, params) {
       if (method === "status/changed") show(params)
-      if (method === "tool/progress") calls.get(params.callId)?.context.metadata(progress(params))
+      if (method === "tool/progress") calls.get(params.callId)?.progress.show({ title: params.title, metadata: params.metadata })
     },
     onCrash(error, willRestart) {
       if (willRestart) toast(client, `${error.message}. It was started again.`, "warning")
@@ -180,11 +183,6 @@ async function ask(method, params) {
     call.rejection = error
     throw error
   }
-}
-
-/** @param {Params} params of `tool/progress` */
-function progress({ title, metadata }) {
-  return title === undefined ? { metadata } : { title, metadata }
 }
 
 /**

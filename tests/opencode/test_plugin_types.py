@@ -59,5 +59,5 @@ def test_the_plugin_imports_nothing_from_npm() -> None:
         for line in text.splitlines()
         if line.startswith("import ")
     }
-    assert set(sources) == {"engine.js", "index.js", "shell.js", "status.js", "tui.tsx"}
+    assert set(sources) == {"engine.js", "index.js", "progress.js", "shell.js", "status.js", "tui.tsx"}
     assert all(name.startswith(("node:", "./")) for name in imported)

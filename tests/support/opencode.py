@@ -105,7 +105,7 @@ class OpenCode:
 
     def run(self, prompt: str, *arguments: str, model: str = PLAIN_MODEL, timeout_s: float = 60.0) -> "Run":
         """Run one prompt to its end with `opencode run` and return what it printed, event by event."""
-        words = ["run", "--format", "json", "--model", model, *arguments, prompt]
+        words = ["run", "--format", "json", "--model", model, prompt, *arguments]
         with self.start(*words) as process:
             try:
                 output, errors = process.communicate(timeout=timeout_s)
