@@ -116,14 +116,15 @@ class EngineClient:
     def __enter__(self) -> Self:
         self.home.mkdir(parents=True, exist_ok=True)
         plain = {name: value for name, value in os.environ.items() if not name.startswith("REMOTE_")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "remote_code.cli", "serve"],
-            cwd=ROOT,
-            env={**plain, "HOME": str(self.home), **self._environ},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.home / "engine.log").open("ab"),
-        )
+        with (self.home / "engine.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "remote_code.cli", "serve"],
+                cwd=ROOT,
+                env={**plain, "HOME": str(self.home), **self._environ},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
         self._reader = threading.Thread(target=self._read, name="engine-reader", daemon=True)
         self._reader.start()
         params: JSON = {"protocolVersion": 1, "client": {"name": "tests", "version": "1"}}
