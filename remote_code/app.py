@@ -182,9 +182,7 @@ class Engine:
                 raise AssertionError("an engine without a target has an error")
             raise self._error
         self.start()
-        self._shells.wait_until_ready(
-            timeout_s=(self._options.network.connect_timeout_s or CONNECT_S) + PROBE_S, cancel=cancel
-        )
+        self.wait_for_link(cancel, beyond_s=PROBE_S)
         # Held across the probe on purpose: the others need what it finds. Bounded by the probe's own deadline.
         with self._site_lock:
             if self._site is None:
@@ -196,6 +194,17 @@ class Engine:
                 finally:
                     self._on_status(self.status())
             return self._site
+
+    def wait_for_link(self, cancel: Cancel, *, beyond_s: float = 0.0) -> None:
+        """Block until the link is up, for the connect timeout and `beyond_s` at most.
+
+        Raises:
+            ConnectionFailed: it is down, and so was the last attempt to repair it.
+            ConnectionLost: nothing was heard in that time.
+            Cancelled: `cancel` came first.
+        """
+        timeout_s = CONNECT_S if self._options is None else self._options.network.connect_timeout_s or CONNECT_S
+        self._running_shells().wait_until_ready(timeout_s=timeout_s + beyond_s, cancel=cancel)
 
     def call(self, call: Call) -> ToolResult:
         """Run one tool; the result carries what it cost in `metadata["remote"]`.

@@ -6,6 +6,7 @@ The rules of OpenCode's texts are `opencode.system`'s and `opencode.message`'s; 
 import logging
 import posixpath
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from remote_code.app import Call, Engine, Site
 from remote_code.errors import RemoteCodeError
@@ -30,6 +31,8 @@ class Prompts:
     def __init__(self, engine: Engine, environ: Mapping[str, str]) -> None:
         self._engine = engine
         self._environ = environ
+        self._known: Environment | None = None
+        """What was told last, while the link was up."""
 
     def environment(self, cancel: Cancel) -> JSONObject:
         """Return what the remote is, as protocol.md's `environment` says; waits for the connection.
@@ -58,13 +61,15 @@ class Prompts:
     def rewrite_system(self, parts: Sequence[str], *, directory: str, worktree: str) -> list[str]:
         """Return the system prompt with the remote's environment in place of the local one, whatever happens.
 
-        Waits until the link is up or has failed.
+        Waits until the link is up or has failed; then what was known before has to do.
         """
         try:
-            environment = self._look(self._engine.site(Cancel()))
+            site = self._engine.site(Cancel())
+            self._engine.wait_for_link(Cancel())
+            self._known = environment = self._look(site)
         except RemoteCodeError as exc:
-            status = self._engine.status()
-            environment = Environment(host=self._engine.label, workdir=status.workdir, problem=exc.message)
+            known = self._known or Environment(host=self._engine.label, workdir=self._engine.status().workdir)
+            environment = replace(known, problem=exc.message)
         local = local_side(self._environ, home=self._engine.home, directory=directory, worktree=worktree)
         return system.rewrite(parts, environment=environment, local=local)
 
