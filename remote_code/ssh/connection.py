@@ -173,6 +173,11 @@ class Connection:
         """Whether a person had to answer at the login, so that no further one is made unasked."""
         return self.login.needed_person
 
+    @property
+    def n_key_exchanges(self) -> int:
+        """How many key exchanges there have been, the first included."""
+        return self._transport.n_key_exchanges
+
     def open_exec(self, command: str, *, timeout_s: float) -> ExecChannel:
         """Open a session channel and start `command` in it.
 
@@ -281,10 +286,15 @@ class Connection:
         """Ping when nothing has come for a while, and end the link when nothing comes after that."""
         idle_s = self.options.network.server_alive_interval_s
         idle_s = PING_IDLE_S if idle_s is None else idle_s
+        rekey_s = self.options.network.rekey_interval_s
+        rekeyed = time.monotonic()
         wait_s = 1.0
         is_first = True
         while not self._ended.wait(wait_s):
             now = time.monotonic()
+            if rekey_s and now - rekeyed >= rekey_s:
+                rekeyed = now
+                self._transport.watched.request_rekey()
             interval_s = PING_IN_USE_S if self._is_in_use() else idle_s
             heard = self._transport.watched.last_received
             if self._ping_sent > self._ping_answered:

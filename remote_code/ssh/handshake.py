@@ -58,7 +58,8 @@ def open_transport(options: Options, *, secrets: Secrets, on_notice: Callable[[s
             stack.callback(carrier.close)
         stack.callback(stream.close)
         place = Place.of(options.host_name, options.port, options.host_keys.alias)
-        check = HostKeyCheck(options.host_keys, place, ask=secrets.ask, on_notice=on_notice)
+        ask = secrets.ask if secrets.asks_about_hosts else None
+        check = HostKeyCheck(options.host_keys, place, ask=ask, on_notice=on_notice)
         transport = LinkTransport(stream, _offer(options, check), compress=options.network.compression)
         stack.callback(transport.abandon)
         _negotiate(transport, options, stream)

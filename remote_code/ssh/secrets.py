@@ -16,3 +16,5 @@ class Secrets:
     password: SecretStr | None = None
     """The login password; also tried as the passphrase of an encrypted key."""
     ask: Ask | None = None
+    asks_about_hosts: bool = True
+    """Whether `ask` reaches somebody who may decide on an unknown host key: a terminal does, a pop-up does not."""

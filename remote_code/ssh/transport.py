@@ -160,6 +160,10 @@ class WatchedPacketizer(Packetizer):
         self.last_received = time.monotonic()
         return found
 
+    def request_rekey(self) -> None:
+        """Have the transport's thread start a new key exchange."""
+        self._trigger_rekey()  # type: ignore[attr-defined] # private
+
     def start_handshake(self, timeout: float) -> None:
         """Bound the handshake; paramiko's own starts a timer thread, which outlives a handshake that fails."""
         self._handshake_deadline = time.monotonic() + timeout
@@ -229,6 +233,7 @@ class LinkTransport(paramiko.Transport):
         """What the server said before its identification string, or instead of it."""
         self.server_lists: dict[str, list[str]] = {}
         """The algorithms of the server's last KEXINIT, by paramiko's names."""
+        self.n_key_exchanges = 0
         self.host_key_blob = b""
         """The host key or certificate that signed the key exchange."""
         self.disconnect_reason = ""
@@ -352,6 +357,7 @@ class LinkTransport(paramiko.Transport):
 
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
         super()._verify_key(host_key, sig)  # type: ignore[misc] # private
+        self.n_key_exchanges += 1
         self.host_key_blob = host_key
 
 

@@ -139,7 +139,10 @@ def test_what_the_transport_overrides_is_still_there() -> None:
         (paramiko.Channel, ("_handle_request", "_event_pending")),
         (
             packet.Packetizer,
-            ("read_message", "write_all", "start_handshake", "handshake_timed_out", "complete_handshake"),
+            (
+                *("read_message", "write_all", "start_handshake", "handshake_timed_out", "complete_handshake"),
+                "_trigger_rekey",
+            ),
         ),
     ]
     for owner, names in parts:

@@ -159,6 +159,15 @@ def test_a_process_that_reads_nothing_ends_the_wait_for_its_window(sshd: SSHServ
         assert connection.is_alive
 
 
+def test_keys_are_exchanged_anew_after_the_time_of_rekey_limit(sshd: SSHServer) -> None:
+    """CFG-3: RekeyLimit, here of a second; commands go on meanwhile."""
+    with connected(sshd.command("-o", "RekeyLimit=default 1s")) as connection:
+        out, _, status, _ = run(connection, "sleep 2.5; echo done")
+        assert (out, status) == (b"done\n", 0)
+        assert run(connection, "echo on")[0] == b"on\n"
+        assert connection.n_key_exchanges >= 2
+
+
 def test_closing_leaves_no_thread_and_no_session(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     with SSHServer(tmp_path / "server") as server:
