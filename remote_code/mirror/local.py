@@ -304,8 +304,6 @@ class LocalMirror:
             if here == self.root:
                 folders[:] = [name for name in folders if name != OWN_FOLDER]
                 files = [name for name in files if name != MANIFEST_NAME]
-            elif here == self._own / "long":
-                folders[:] = []
             yield from (here / name for name in files)
         long = self._own / "long"
         if long.is_dir():

@@ -8,7 +8,10 @@ from remote_code.remote.state import Absent, FileState, Present
 APPLICATION_ID = 0x52436D72
 """Marks a SQLite file as ours ("RCmr")."""
 VERSION = 1
-"""Part of the file's name: an engine of another version has a database of its own, and both keep working."""
+"""Part of the file's name: an engine of another version has a database of its own, and both keep working.
+
+Raised with every change of the tables, or of the fields of `Present` other than new ones with a default.
+"""
 
 TABLES = """
 -- Paths are bytes: remote names need not be UTF-8. A state is JSON, null for "nothing has this name".
@@ -99,16 +102,18 @@ def encode_state(state: FileState) -> str:
     return json.dumps({name: getattr(state, name) for name in _FIELDS}, separators=(",", ":"))
 
 
+class UnreadableState(ValueError):
+    """A text in the database is no state of ours."""
+
+
 def decode_state(text: str) -> FileState:
     """Return the state that `encode_state` wrote.
 
     Raises:
-        ValueError: the text is not one of ours, or of a version with other fields.
+        UnreadableState: the text is not one of ours, or of a version with other fields.
     """
-    fields = json.loads(text)
-    if fields is None:
-        return Absent()
     try:
-        return Present(**fields)
-    except TypeError as exc:
-        raise ValueError(f"not a file state: {text}") from exc
+        found = json.loads(text)
+        return Absent() if found is None else Present(**found)
+    except (ValueError, TypeError) as exc:
+        raise UnreadableState(f"not a file state: {text}") from exc

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from remote_code.mirror.schema import decode_state, encode_state
+from remote_code.mirror.schema import UnreadableState, decode_state, encode_state
 from remote_code.paths import RemotePath, Workspace, decode_path, encode_path
 from remote_code.remote.state import FileState, Present
 
@@ -160,7 +160,7 @@ def _to_state(text: str) -> FileState | None:
     """Return a state; one that cannot be read counts as never noted."""
     try:
         return decode_state(text)
-    except ValueError:
+    except UnreadableState:
         return None
 
 

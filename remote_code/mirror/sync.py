@@ -16,7 +16,7 @@ from remote_code.mirror.outcome import PullReport, PushReport, perhaps_written
 from remote_code.mirror.plan import Edited, Settled, draft, is_same, plan_push, plan_undo, settle
 from remote_code.paths import RemotePath, Workspace
 from remote_code.remote.files import Files
-from remote_code.remote.state import Absent, Change, Changed, FileState, Kind, Observation, Present, Wanted
+from remote_code.remote.state import Absent, Change, Changed, FileState, Observation, Present, Wanted
 from remote_code.shell.job import Flights
 
 log = logging.getLogger(__name__)
@@ -207,13 +207,14 @@ class SyncEngine:
             limit = self.local.limits.contents_bytes
             observed = self._files.observe(wanted, roots=roots, flights=flights, limit_bytes=limit)
             settled = {item.observation.path: item for item in (settle(found, None) for found in observed)}
+            # What cannot be read cannot be kept in the history either, and is not written over.
             states = {
-                path: item.observation.state if item.observation.kind is Kind.FILE else None
+                path: None if item.observation.contents is None else item.observation.state
                 for path, item in settled.items()
             }
             changes, conflicts = plan_push(edited, states)
             touched = {change.path for change in changes}.union(conflicts)
-            self.local.keep([item for path, item in settled.items() if path not in touched], session_id=None)
+            self._take_over([item for path, item in settled.items() if path not in touched], session_id=None)
             before = {change.path: settled[change.path].observation.contents for change in changes}
             written = []
             if changes:
@@ -256,11 +257,7 @@ class SyncEngine:
         try:
             changed = self._files.replace(changes, roots=roots, flights=flights)
         except RemoteCodeError as exc:
-            unsure = perhaps_written(exc, [change.path for change in changes])
-            self.history.discard(
-                entry for entry, change in zip(entries, changes, strict=True) if change.path not in unsure
-            )
-            self.local.forget(unsure)
+            self._take_back(perhaps_written(exc, [change.path for change in changes]), changes, entries)
             raise
         by_path = {change.path: change for change in changes}
         written = [
@@ -283,6 +280,16 @@ class SyncEngine:
             Changed(done.path, states[done.path], in_place=done.in_place, late_contents=done.late_contents)
             for done in changed
         ]
+
+    def _take_back(self, unsure: Sequence[RemotePath], changes: Sequence[Change], entries: Sequence[int]) -> None:
+        """Remove the history entries of what was not written, and the copies of what perhaps was."""
+        certain = [entry for entry, change in zip(entries, changes, strict=True) if change.path not in unsure]
+        try:
+            self.history.discard(certain)
+            self.local.forget(unsure)
+        except MirrorUnusable as exc:
+            # Both are checked by state at their next use. The caller must hear why the write failed.
+            log.warning("event=failed_push_not_noted reason=%s", exc.message)
 
     def _contents_before(
         self, changes: Sequence[Change], *, roots: Sequence[RemotePath], flights: Flights
