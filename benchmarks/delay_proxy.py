@@ -4,6 +4,7 @@ As a program: `python -m benchmarks.delay_proxy HOST PORT DELAY_MS` prints the p
 """
 
 import asyncio
+import contextlib
 import socket
 import sys
 import threading
@@ -92,7 +93,9 @@ class DelayProxy:
             self._loop.create_task(self._forward(source, sink))
             for source, sink in ((reader, to_writer), (to_reader, writer))
         ]
-        await asyncio.wait(ways)
+        # At the end of the proxy this is cancelled; asyncio would print that as a failure of the connection.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait(ways)
         for end in (writer, to_writer):
             self._writers.discard(end)
             end.transport.abort()
