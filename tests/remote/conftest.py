@@ -9,11 +9,14 @@ import pytest
 from remote_code.paths import RemotePath
 from remote_code.remote.files import ANYWHERE
 from remote_code.remote.probe import Host, probe
+from remote_code.remote.sftp_files import SFTPFiles
+from remote_code.remote.sftp_probe import probe_sftp
 from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Change, Changed, FileState, Observation, Present, Wanted
 from remote_code.shell.job import Flights
 from remote_code.shell.pool import Shells
 from tests.support.posix_shells import SHELLS, local_shells
+from tests.support.sftp_servers import local_sftp
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,10 @@ class Machine:
     """One kind of remote, and the calls that most tests make."""
 
     name: str
-    shells: Shells
     host: Host
-    files: ShellFiles
+    files: ShellFiles | SFTPFiles
+    read_flights: int = 1
+    replace_flights: int = 1
 
     def observe(self, path: object, *, held: Present | None = None, limit_bytes: int = 1 << 20) -> Observation:
         wanted = [Wanted(RemotePath(str(path)), held)]
@@ -46,12 +50,38 @@ class Machine:
         return self.files.replace([change], roots=ANYWHERE, flights=Flights())[0]
 
 
+@dataclass(frozen=True)
+class ShellMachine(Machine):
+    """A remote with a POSIX shell."""
+
+    shells: Shells | None = None
+
+    @property
+    def runner(self) -> Shells:
+        assert self.shells is not None
+        return self.shells
+
+
 @pytest.fixture(scope="session", params=SHELLS)
-def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def shell_machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShellMachine]:
     name: str = request.param
     with local_shells(name, tmp_path_factory.mktemp(name)) as shells:
         host = probe(shells, None, flights=Flights())
-        yield Machine(name, shells, host, ShellFiles(shells, host))
+        yield ShellMachine(name, host, ShellFiles(shells, host), shells=shells)
+
+
+@pytest.fixture(scope="session", params=[*SHELLS, "sftp"])
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """Each maker of the file operations: scripts under three shells, and SFTP (SSH-10)."""
+    name: str = request.param
+    if name == "sftp":
+        with local_sftp() as sessions:
+            host = probe_sftp(sessions, None, user="someone", flights=Flights())
+            yield Machine(name, host, SFTPFiles(sessions), read_flights=3, replace_flights=4)
+        return
+    with local_shells(name, tmp_path_factory.mktemp(name)) as shells:
+        host = probe(shells, None, flights=Flights())
+        yield Machine(name, host, ShellFiles(shells, host))
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from remote_code.shell import boot
 from remote_code.shell.boot import RESIDENT, Place
 from remote_code.shell.job import Cancel, Flights, Outcome, Result, Script
 from remote_code.shell.job_text import library_job, script_job
-from tests.remote.conftest import Machine
+from tests.remote.conftest import ShellMachine
 from tests.support.posix_shells import shell_command
 
 EVERY = int(os.environ.get("REMOTE_CODE_CUT_EVERY", "60"))
@@ -68,25 +68,26 @@ def set_up(folder: Path) -> None:
     (folder / "other-name").hardlink_to(folder / "linked")
 
 
-def change_all(machine: Machine, folder: Path, runner: Runner, notes: Notes) -> None:
+def change_all(shell_machine: ShellMachine, folder: Path, runner: Runner, notes: Notes) -> None:
     changes = [
-        Change(RemotePath(f"{folder}/{name}"), machine.state(folder / name), contents) for name, contents in NEW.items()
+        Change(RemotePath(f"{folder}/{name}"), shell_machine.state(folder / name), contents)
+        for name, contents in NEW.items()
     ]
-    files = ShellFiles(runner, machine.host, notes=notes)
+    files = ShellFiles(runner, shell_machine.host, notes=notes)
     with pytest.raises(Exception, match="connection was lost"):
         files.replace(changes, roots=ANYWHERE, flights=Flights())
 
 
-def recorded_job(machine: Machine, folder: Path, token: str) -> tuple[bytes, Notes]:
+def recorded_job(shell_machine: ShellMachine, folder: Path, token: str) -> tuple[bytes, Notes]:
     """Return the bytes of the job that makes all changes, as a worker would get them, and the notes taken before."""
     recorder, notes = Recorder(), Notes()
-    change_all(machine, folder, recorder, notes)
+    change_all(shell_machine, folder, recorder, notes)
     job = script_job(recorder.scripts[0], token, boot.new_token())
     return job.lines + job.payload, notes
 
 
-def start_worker(machine: Machine, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    shell, environment = shell_command(machine.name, folder)
+def start_worker(shell_machine: ShellMachine, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    shell, environment = shell_command(shell_machine.name, folder)
     begin = boot.start(RESIDENT, Place(shell=shell))
     worker = subprocess.Popen(
         ["/bin/sh", "-c", begin.command],
@@ -102,9 +103,9 @@ def start_worker(machine: Machine, folder: Path) -> tuple[subprocess.Popen[bytes
     return worker, begin.token
 
 
-def clean_up_and_check(machine: Machine, folder: Path, notes: Notes, *, context: str) -> dict[str, bytes]:
+def clean_up_and_check(shell_machine: ShellMachine, folder: Path, notes: Notes, *, context: str) -> dict[str, bytes]:
     """Remove what is left, as the next connection does; return what the files hold then."""
-    machine.files.clean(notes.kept, flights=Flights())
+    shell_machine.files.clean(notes.kept, flights=Flights())
     found = {}
     for name, new in NEW.items():
         path = folder / name
@@ -118,31 +119,35 @@ def clean_up_and_check(machine: Machine, folder: Path, notes: Notes, *, context:
     return found
 
 
-def test_a_job_that_is_cut_at_any_byte_changes_nothing(machine: Machine, place: Path, tmp_path: Path) -> None:
+def test_a_job_that_is_cut_at_any_byte_changes_nothing(
+    shell_machine: ShellMachine, place: Path, tmp_path: Path
+) -> None:
     """WRITE-1"""
     rng = random.Random(SEED)
     set_up(place)
-    size = len(recorded_job(machine, place, boot.new_token())[0])
+    size = len(recorded_job(shell_machine, place, boot.new_token())[0])
     cuts = range(size) if EVERY == 1 else sorted([*rng.sample(range(size), size // EVERY), size - 1])
-    print(f"seed {SEED}: {len(cuts)} of {size} cut points under {machine.name}")
+    print(f"seed {SEED}: {len(cuts)} of {size} cut points under {shell_machine.name}")
     for cut in cuts:
-        worker, token = start_worker(machine, tmp_path)
-        job, notes = recorded_job(machine, place, token)
+        worker, token = start_worker(shell_machine, tmp_path)
+        job, notes = recorded_job(shell_machine, place, token)
         worker.communicate(job[:cut], timeout=20)
-        found = clean_up_and_check(machine, place, notes, context=f"seed {SEED}, cut at {cut} of {size}")
+        found = clean_up_and_check(shell_machine, place, notes, context=f"seed {SEED}, cut at {cut} of {size}")
         assert found == {**OLD, "created/new": b""}, cut
         if (place / "created").exists():
             (place / "created").rmdir()
 
 
-def test_a_worker_that_is_killed_leaves_each_file_old_or_new(machine: Machine, place: Path, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_leaves_each_file_old_or_new(
+    shell_machine: ShellMachine, place: Path, tmp_path: Path
+) -> None:
     """WRITE-1"""
     rng = random.Random(SEED)
-    print(f"seed {SEED}: {KILLS} kills under {machine.name}")
+    print(f"seed {SEED}: {KILLS} kills under {shell_machine.name}")
     for n in range(KILLS):
         set_up(place)
-        worker, token = start_worker(machine, tmp_path)
-        job, notes = recorded_job(machine, place, token)
+        worker, token = start_worker(shell_machine, tmp_path)
+        job, notes = recorded_job(shell_machine, place, token)
         assert worker.stdin
         assert worker.stdout
         worker.stdin.write(job)
@@ -151,16 +156,16 @@ def test_a_worker_that_is_killed_leaves_each_file_old_or_new(machine: Machine, p
         threading.Event().wait(rng.random() * 0.12)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.communicate(timeout=20)
-        clean_up_and_check(machine, place, notes, context=f"seed {SEED}, kill {n}")
+        clean_up_and_check(shell_machine, place, notes, context=f"seed {SEED}, kill {n}")
 
 
-def test_a_whole_job_makes_all_changes(machine: Machine, place: Path, tmp_path: Path) -> None:
+def test_a_whole_job_makes_all_changes(shell_machine: ShellMachine, place: Path, tmp_path: Path) -> None:
     """The counterpart of the cuts: with its last byte the same job does its work."""
     set_up(place)
-    worker, token = start_worker(machine, tmp_path)
-    job, notes = recorded_job(machine, place, token)
+    worker, token = start_worker(shell_machine, tmp_path)
+    job, notes = recorded_job(shell_machine, place, token)
     worker.communicate(job, timeout=20)
-    found = clean_up_and_check(machine, place, notes, context="whole")
+    found = clean_up_and_check(shell_machine, place, notes, context="whole")
     assert found == {name: contents or b"" for name, contents in NEW.items()}
     assert (place / "other-name").read_bytes() == NEW["linked"]
 
@@ -177,14 +182,14 @@ def test_a_whole_job_makes_all_changes(machine: Machine, place: Path, tmp_path: 
     ],
 )
 def test_a_file_half_written_in_place_is_made_whole(
-    machine: Machine, place: Path, target: bytes, cleaned: Cleaned, after: bytes
+    shell_machine: ShellMachine, place: Path, target: bytes, cleaned: Cleaned, after: bytes
 ) -> None:
     """WRITE-1"""
     file, temp = place / "file", place / ".rc-0011223344556677-1"
     file.write_bytes(b"old contents")
     notes = Notes()
-    files = ShellFiles(Recorder(), machine.host, notes=notes)
-    change = Change(RemotePath(str(file)), machine.state(file), b"new contents")
+    files = ShellFiles(Recorder(), shell_machine.host, notes=notes)
+    change = Change(RemotePath(str(file)), shell_machine.state(file), b"new contents")
     with pytest.raises(Exception, match="connection was lost"):
         files.replace([change], roots=ANYWHERE, flights=Flights())
     (noted,) = notes.kept
@@ -192,23 +197,23 @@ def test_a_file_half_written_in_place_is_made_whole(
     temp.write_bytes(b"new contents")
     (place / f"{temp.name}.old").write_bytes(b"old contents")
     file.write_bytes(target)
-    assert machine.files.clean([noted], flights=Flights()) == [cleaned]
+    assert shell_machine.files.clean([noted], flights=Flights()) == [cleaned]
     assert file.read_bytes() == after
     left = {path.name for path in place.iterdir()}
     assert left == ({"file", temp.name, f"{temp.name}.old"} if cleaned is Cleaned.KEPT else {"file"})
 
 
-def test_cleaning_touches_only_what_was_noted(machine: Machine, place: Path) -> None:
+def test_cleaning_touches_only_what_was_noted(shell_machine: ShellMachine, place: Path) -> None:
     foreign = place / ".rc-ffffffffffffffff-1"
     foreign.write_bytes(b"of another engine")
     noted = Leftover("0011223344556677", 1, RemotePath(f"{place}/file"), None, None, "0" * 64)
-    assert machine.files.clean([noted], flights=Flights()) == [Cleaned.NONE]
+    assert shell_machine.files.clean([noted], flights=Flights()) == [Cleaned.NONE]
     assert foreign.exists()
 
 
-def test_an_answer_takes_the_notes_back(machine: Machine, place: Path) -> None:
+def test_an_answer_takes_the_notes_back(shell_machine: ShellMachine, place: Path) -> None:
     notes = Notes()
-    files = ShellFiles(machine.shells, machine.host, notes=notes)
-    change = Change(RemotePath(f"{place}/new"), machine.state(place / "new"), b"x")
+    files = ShellFiles(shell_machine.runner, shell_machine.host, notes=notes)
+    change = Change(RemotePath(f"{place}/new"), shell_machine.state(place / "new"), b"x")
     files.replace([change], roots=ANYWHERE, flights=Flights())
     assert notes.kept == []

@@ -41,7 +41,7 @@ def account(request: pytest.FixtureRequest, top: Path) -> Iterator[Machine]:
         (top / name / f"home-{name}").chmod(0o777)
         host = probe(shells, None, flights=Flights())
         assert host.uid == NOBODY
-        yield Machine(name, shells, host, ShellFiles(shells, host))
+        yield Machine(name, host, ShellFiles(shells, host))
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_replace_gives_a_file_new_contents_in_one_flight(machine: Machine, place
     (changed,) = machine.files.replace([change], roots=ANYWHERE, flights=flights)
     assert file.read_bytes() == b"new\0\xff\n"
     assert changed == Changed(RemotePath(str(file)), machine.state(file))
-    assert (flights.count, names_in(place)) == (1, ["a.txt"])
+    assert (flights.count, names_in(place)) == (machine.replace_flights, ["a.txt"])
 
 
 def test_the_state_after_a_replace_serves_for_the_next(machine: Machine, place: Path) -> None:
@@ -110,6 +110,8 @@ def test_a_dangling_link_gets_its_target(machine: Machine, place: Path) -> None:
 
 def test_a_file_with_hard_links_is_written_in_place(machine: Machine, place: Path) -> None:
     """WRITE-1"""
+    if machine.name == "sftp":
+        pytest.skip("SFTP does not tell how many links a file has")
     file, other = place / "a", place / "b"
     file.write_bytes(b"old and longer")
     other.hardlink_to(file)
@@ -252,7 +254,8 @@ def test_writes_creations_and_removals_go_together(machine: Machine, place: Path
     changed = machine.files.replace(changes, roots=ANYWHERE, flights=flights)
     assert [each.path for each in changed] == [change.path for change in changes]
     assert [each.state for each in changed] == [machine.state(path) for path, _ in plan]
-    assert (flights.count, names_in(place)) == (1, ["kept", "more", "moved", "sub"])
+    assert flights.count == (5 if machine.name == "sftp" else 1)
+    assert names_in(place) == ["kept", "more", "moved", "sub"]
     assert (place / "kept").read_bytes() == b"two"
 
 
@@ -322,7 +325,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(machine: Machine, plac
         machine.replace(file, b"small")
         assert file.read_bytes() == b"small"
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @is_root
@@ -338,14 +341,14 @@ def test_a_bind_mounted_file_is_written_in_place(machine: Machine, place: Path) 
         assert (changed.in_place, source.read_bytes()) == ("mount", b"new")
         assert names_in(place) == ["file", "source"]
     finally:
-        subprocess.run(["umount", str(file)], check=True)
+        subprocess.run(["umount", "-l", str(file)], check=True)
 
 
 @pytest.mark.skipif(not os.path.exists("/usr/bin/setfacl"), reason="needs setfacl")
 def test_an_acl_is_kept_where_the_tools_can(machine: Machine, place: Path) -> None:
     """WRITE-1"""
-    if machine.name == "ash":
-        pytest.skip("BusyBox has no tools for ACLs")
+    if machine.name in ("ash", "sftp"):
+        pytest.skip("BusyBox has no tools for ACLs, SFTP no requests")
     file = place / "a"
     file.write_bytes(b"old")
     subprocess.run(["setfacl", "-m", "u:1234:rw", str(file)], check=True)
@@ -356,8 +359,8 @@ def test_an_acl_is_kept_where_the_tools_can(machine: Machine, place: Path) -> No
 
 def test_an_extended_attribute_is_kept_where_the_tools_can(machine: Machine, place: Path) -> None:
     """WRITE-1"""
-    if machine.name == "ash":
-        pytest.skip("BusyBox has no tools for extended attributes")
+    if machine.name in ("ash", "sftp"):
+        pytest.skip("BusyBox has no tools for extended attributes, SFTP no requests")
     file = place / "a"
     file.write_bytes(b"old")
     os.setxattr(file, "user.note", b"kept")
