@@ -5,6 +5,7 @@ Few connections, shells opened before they are needed, a fair queue: `schedule.p
 or may be repeated.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -159,6 +160,7 @@ class Shells:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             with self._lend(Lane.FILE, flights, cancel) as loan:
                 assert isinstance(loan.shell, ResidentShell)
+                flights.add(loan.n_windows(len(script.text) + len(script.payload)) - 1)
                 try:
                     result = loan.shell.run(script, cancel=cancel)
                 except ConnectionLost as exc:
@@ -189,6 +191,7 @@ class Shells:
                 if cancel and cancel.is_set:
                     loan.is_reusable = True
                     raise Cancelled("the call was cancelled before its command was started")
+                flights.add(loan.n_windows(len(command.text)) - 1)
                 try:
                     return loan.shell.run(command, cancel=cancel, on_output=on_output)
                 except ConnectionLost as exc:
@@ -201,7 +204,7 @@ class Shells:
     @contextmanager
     def _lend(self, lane: Lane, flights: Flights, cancel: Cancel | None) -> Iterator["_Loan"]:
         worker = self._acquire(lane, flights, cancel)
-        loan = _Loan(worker.shell)
+        loan = _Loan(worker.shell, worker.connection.window_bytes)
         try:
             yield loan
         finally:
@@ -248,4 +251,9 @@ class _Loan:
     """What `_lend` gives out; the holder says whether the shell may serve again."""
 
     shell: StandbyShell | ResidentShell | None
+    window_bytes: int
     is_reusable: bool = False
+
+    def n_windows(self, n_bytes: int) -> int:
+        """Return in how many flights so many bytes reach the shell."""
+        return max(1, math.ceil(n_bytes / self.window_bytes))

@@ -35,6 +35,9 @@ BAD_STARTS = 3
 """So many shells in a row that do not start are told to the callers who wait for one."""
 REPAIR_ATTEMPTS = 3
 """After so many failed attempts a lost link is shown as failed; it is tried for on."""
+OPENSSH_WINDOW_BYTES = 2 << 20
+DROPBEAR_WINDOW_BYTES = 24 << 10
+"""Receive windows of the servers' sessions (RFC 4254, 5.2)."""
 CONNECT_FLIGHTS = 5
 """Flights of a handshake, key login and TCP included, for callers that waited for one."""
 
@@ -93,6 +96,11 @@ class Connection:
     def ends_badly(self) -> bool:
         """Whether the server loses a connection on which a session is opened while another ends (Dropbear)."""
         return "dropbear" in self.link.server.lower()
+
+    @property
+    def window_bytes(self) -> int:
+        """How much a session takes in one flight."""
+        return DROPBEAR_WINDOW_BYTES if self.ends_badly else OPENSSH_WINDOW_BYTES
 
 
 @dataclass(slots=True, eq=False)
@@ -185,6 +193,7 @@ class Roster:
             and (not self.connections or (self._may_add_connections and self._has_booted)),
             is_connecting=self._is_connecting,
             may_open=not is_final and now >= self._may_open_at,
+            has_booted=self._has_booted,
             is_idle=now - self.last_call >= self.settings.idle_s,
         )
 

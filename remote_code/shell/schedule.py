@@ -97,6 +97,8 @@ class View:
     is_connecting: bool = False
     may_open: bool = True
     """Whether a shell may be started now; false for a while after one failed."""
+    has_booted: bool = True
+    """Whether any shell has come up on this target. Before, spare ones would only slow the first down."""
     is_idle: bool = False
     """Whether nobody has called for so long that the pool shrinks to one standby shell."""
 
@@ -218,6 +220,8 @@ def _missing(view: View) -> Iterator[tuple[Kind, bool]]:
         if counts[kind] == 0:
             counts[kind] += 1
             yield kind, False
+    if not view.has_booted:
+        return
     for kind in (Kind.STANDBY, Kind.RESIDENT):
         for _ in range(counts[kind], limit(kind, view)):
             yield kind, False

@@ -44,6 +44,7 @@ def view(
     may_connect: bool = True,
     is_connecting: bool = False,
     may_open: bool = True,
+    has_booted: bool = True,
     is_idle: bool = False,
 ) -> View:
     return View(
@@ -55,6 +56,7 @@ def view(
         may_connect=may_connect and not is_connecting,
         is_connecting=is_connecting,
         may_open=may_open,
+        has_booted=has_booted,
         is_idle=is_idle,
     )
 
@@ -73,6 +75,11 @@ FULL = [standby(i, Phase.IDLE) for i in range(3)] + [resident(i + 5, Phase.IDLE)
             + [Open(1, Kind.STANDBY)] * 2
             + [Open(1, Kind.RESIDENT), Connect(Kind.RESIDENT)],
             id="one of each first, then the rest, and a second connection for files",
+        ),
+        pytest.param(
+            view(links=(COMMANDS,), may_connect=False, has_booted=False),
+            [Open(1, Kind.STANDBY), Open(1, Kind.RESIDENT)],
+            id="no spare shells before the first has come up",
         ),
         pytest.param(
             view(links=(COMMANDS,), may_connect=False, workers=[standby(1, Phase.IDLE)], may_open=False),
