@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 END_S = 2.5
 """How long the end may take before the process goes without it."""
 
+STATUS_POLL_S = 2.0
+"""How often what is known of the link is compared with what the client was told; no I/O."""
+
 
 class Server:
     """One engine and one client, joined by a wire. `run` returns when the client has gone."""
@@ -43,6 +46,7 @@ class Server:
     def __init__(self, reader: BinaryIO, writer: BinaryIO, *, environ: Mapping[str, str], home: Path) -> None:
         self._is_initialized = False
         self._told: Status | None = None
+        self._ended = threading.Event()
         self._exec: ExecListener | None = None
         self._calls = _Calls()
         self._peer = Peer(reader, writer, methods=self._methods())
@@ -51,10 +55,12 @@ class Server:
 
     def run(self) -> None:
         """Answer until the input ends. The connection begins once `initialize` is answered, or with the first call."""
+        threading.Thread(target=self._watch_status, name="status", daemon=True).start()
         self._peer.serve()
 
     def close(self) -> None:
         """Cancel what runs, clean up on the remote, close the connections."""
+        self._ended.set()
         if self._exec is not None:
             self._exec.close()
         self._calls.cancel_all()
@@ -164,6 +170,11 @@ class Server:
         self._calls.cancel_all()
         self._engine.close()
         return {}
+
+    def _watch_status(self) -> None:
+        """Tell of a round-trip time that a ping has measured: no call or change of the link goes with it."""
+        while not self._ended.wait(STATUS_POLL_S):
+            self._tell_status(self._engine.status())
 
     def _tell_status(self, status: Status) -> None:
         """Tell the client how things stand, unless it was told just that."""
