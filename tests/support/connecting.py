@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 from pydantic import SecretStr
 
-from remote_code.ssh.connection import Connection, connect
+from remote_code.ssh.connection import Connection, ExecChannel, connect
 from remote_code.ssh.options import Options, resolve
+from remote_code.ssh.program import ProgramChannel, ProgramLink, connect_by_program
 from remote_code.ssh.secrets import Ask, Secrets
 from remote_code.ssh.target import parse_command
 
@@ -36,7 +38,38 @@ def connected(
         connection.close()
 
 
-def run(connection: Connection, command: str, *, stdin: bytes = b"") -> tuple[bytes, bytes, int | None, str | None]:
+class Opens(Protocol):
+    """A link of either kind."""
+
+    def open_exec(self, command: str, *, timeout_s: float) -> "ExecChannel | ProgramChannel":
+        """Start a command."""
+
+
+@contextmanager
+def connected_by_program(
+    command: str,
+    *,
+    password: str | None = None,
+    ask: Ask | None = None,
+    environ: Mapping[str, str] | None = None,
+    notices: list[str] | None = None,
+) -> Iterator[ProgramLink]:
+    """Connect by the user's ssh program, and close at the end."""
+    secrets = Secrets(SecretStr(password) if password is not None else None, ask)
+    kept = notices if notices is not None else []
+    link = connect_by_program(
+        parse_command(command),
+        secrets=secrets,
+        environ=environ if environ is not None else os.environ,
+        on_notice=kept.append,
+    )
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+def run(connection: Opens, command: str, *, stdin: bytes = b"") -> tuple[bytes, bytes, int | None, str | None]:
     """Run one command; return standard output, standard error, exit status and signal."""
     channel = connection.open_exec(command, timeout_s=20)
     rest = memoryview(stdin)

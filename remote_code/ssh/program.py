@@ -1,0 +1,540 @@
+"""A link over the user's own ssh program, for what only that can do: one master process, one client per channel.
+
+The master (`ssh -M`) holds the connection, at a control socket in a private folder; each channel is a client of it.
+The program reads its own configuration, so nothing of `options` applies here.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+from remote_code.config import without_secrets
+from remote_code.errors import (
+    AlgorithmUnsupported,
+    AuthenticationFailed,
+    ChannelRefused,
+    ConfigError,
+    ConnectionFailed,
+    ConnectionLost,
+    ConnectTimeout,
+    HostKeyMismatch,
+    ServerBusy,
+)
+from remote_code.ssh.askpass_server import AskpassServer
+from remote_code.ssh.secrets import Secrets
+from remote_code.ssh.target import SSHCommand
+
+_log = logging.getLogger(__name__)
+
+LOGIN_TIMEOUT_S = 60.0
+"""How long the program may take to log in; a person may have to touch a key."""
+_ALIVE_INTERVAL_S = 7
+"""ServerAliveInterval with one answer missed: a silent link is lost after 14 s. The user's own setting wins."""
+_BUFFER_BYTES = 4 << 20
+"""What a channel holds of output that nobody takes; then the program, and so the server, has to wait."""
+_READ_BYTES = 1 << 16
+_END_S = 1.0
+
+
+class ProgramChannel:
+    """One client process; satisfies the Protocol `Channel` of the shell room.
+
+    A thread of its own moves output and the client's log; the lock guards the two buffers, and standard input
+    against being closed during a write.
+    """
+
+    def __init__(self, link: "ProgramLink", process: subprocess.Popen[bytes], log: int) -> None:
+        self.wake = threading.Event()
+        self.opened = threading.Event()
+        """Set when the server has opened the session, or when the process has ended without that."""
+        self.is_open = False
+        self._link = link
+        self._process = process
+        self._log = log
+        self._words = b""
+        self._exit_status: int | None = None
+        self._is_at_eof = False
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._has_room = threading.Condition(self._lock)
+        self._received: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+        assert process.stdin is not None
+        self._stdin: IO[bytes] = process.stdin
+        os.set_blocking(self._stdin.fileno(), False)
+        self._thread = threading.Thread(target=self._pump, name="ssh-channel", daemon=True)
+        self._thread.start()
+
+    @property
+    def complaint(self) -> str:
+        """The client's own words, when it failed."""
+        lines = self._words.decode("utf-8", "replace").splitlines()
+        return next((line for line in lines if "failed" in line or "refused" in line.lower()), "it gave no reason")
+
+    def send(self, data: memoryview, *, timeout_s: float) -> int:
+        """Hand at least one byte to the client and return how many; blocks while it takes none."""
+        deadline = time.monotonic() + timeout_s
+        with selectors.DefaultSelector() as selector:
+            try:
+                selector.register(self._stdin, selectors.EVENT_WRITE)
+                while True:
+                    with contextlib.suppress(BlockingIOError), self._lock:
+                        return os.write(self._stdin.fileno(), data[:_READ_BYTES])
+                    left_s = deadline - time.monotonic()
+                    if left_s <= 0 or not selector.select(left_s):
+                        break
+            except (OSError, ValueError) as exc:
+                raise self._link.lost("the channel has ended") from exc
+        raise self._link.lost(f"the remote process took no input for {timeout_s:.0f} s")
+
+    def receive(self) -> bytes:
+        """Return what has come on standard output, without blocking; empty when nothing has."""
+        return self._take("stdout")
+
+    def receive_stderr(self) -> bytes:
+        """Return what has come on standard error, without blocking; empty when nothing has."""
+        return self._take("stderr")
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status that the server reported, or None."""
+        return self._exit_status
+
+    @property
+    def exit_signal(self) -> str | None:
+        """Always None: the ssh program does not tell of signals; such a process ends without a status."""
+        return None
+
+    @property
+    def is_at_eof(self) -> bool:
+        """Whether both streams have ended."""
+        return self._is_at_eof
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client has ended."""
+        return self._is_closed
+
+    @property
+    def is_link_lost(self) -> bool:
+        """Whether the master has ended."""
+        return not self._link.is_alive
+
+    def shutdown_write(self) -> None:
+        """End the process's standard input."""
+        with contextlib.suppress(OSError), self._lock:
+            self._stdin.close()
+
+    def close(self) -> None:
+        """End the client; the thread does the rest."""
+        self.shutdown_write()
+        with self._lock:
+            self._received["stdout"].clear()
+            self._received["stderr"].clear()
+            self._has_room.notify_all()
+        if self._process.poll() is None:
+            self._process.terminate()
+
+    def _take(self, name: str) -> bytes:
+        with self._lock:
+            data = bytes(self._received[name])
+            self._received[name].clear()
+            if data:
+                self._has_room.notify_all()
+        return data
+
+    def _pump(self) -> None:
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        streams = {"stdout": self._process.stdout, "stderr": self._process.stderr}
+        with selectors.DefaultSelector() as selector:
+            for name, stream in streams.items():
+                selector.register(stream, selectors.EVENT_READ, name)
+            selector.register(self._log, selectors.EVENT_READ, "log")
+            # The log is a FIFO that we hold open ourselves, so it has no end of its own.
+            while len(selector.get_map()) > 1:
+                for key, _ in selector.select():
+                    self._move(key, selector)
+            self._is_at_eof = True
+            self.wake.set()
+            self._process.wait()
+            while data := _read_now(self._log):
+                self._read_log(data)
+        self.shutdown_write()
+        for stream in streams.values():
+            stream.close()
+        os.close(self._log)
+        self._is_closed = True
+        self.opened.set()
+        self._link.forget(self)
+        self.wake.set()
+
+    def _move(self, key: selectors.SelectorKey, selector: selectors.BaseSelector) -> None:
+        data = os.read(key.fd, _READ_BYTES)
+        if key.data == "log":
+            self._read_log(data)
+            return
+        if not data:
+            selector.unregister(key.fileobj)
+            return
+        with self._lock:
+            buffer = self._received[key.data]
+            buffer += data
+            self.wake.set()
+            while len(buffer) > _BUFFER_BYTES and self._process.poll() is None:
+                self._has_room.wait(1.0)
+
+    def _read_log(self, data: bytes) -> None:
+        """Learn from the client's debug log what its exit status does not tell: 255 may be the process's own."""
+        self._words = (self._words + data)[-20_000:]
+        if not self.is_open and b"master session id:" in self._words:
+            self.is_open = True
+            self.opened.set()
+        found = re.search(rb"Received exit status from master (\d+)", self._words)
+        if found and self._exit_status is None:
+            self._exit_status = int(found[1])
+            self.wake.set()
+
+
+class ProgramLink:
+    """One master process; satisfies the Protocol `Link` of the shell room.
+
+    The lock guards the listeners, the channels and the step from alive to ended.
+    """
+
+    def __init__(
+        self, command: SSHCommand, folder: Path, master: subprocess.Popen[bytes], environ: Mapping[str, str]
+    ) -> None:
+        self._command = command
+        self.folder = folder
+        """The private folder of the control socket; gone when the master has ended."""
+        self._master = master
+        self._environ = environ
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self._channels: set[ProgramChannel] = set()
+        self._n_channels = 0
+        self._ended = threading.Event()
+        self.logged_in = threading.Event()
+        """Set when the login is complete, or when the master has ended."""
+        self.is_logged_in = False
+        self._server = ""
+        self._words: deque[str] = deque(maxlen=50)
+        self._thread = threading.Thread(target=self._watch, name="ssh-master", daemon=True)
+        self._thread.start()
+
+    @property
+    def complaint(self) -> str:
+        """The program's own words."""
+        return " ".join(self._words)
+
+    @property
+    def server(self) -> str:
+        """The server's identification string."""
+        return self._server
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the master runs."""
+        return not self._ended.is_set()
+
+    @property
+    def rtt_s(self) -> float | None:
+        """Always None: the program does not tell."""
+        return None
+
+    def open_exec(self, command: str, *, timeout_s: float) -> ProgramChannel:
+        """Start a client that opens a session and runs `command` in it.
+
+        Raises:
+            ChannelRefused: the server opens no further channel here; the link stays good.
+            ConnectionLost: the link has ended.
+        """
+        if not self.is_alive:
+            raise self.lost("no channel can be opened", outcome="not_started")
+        with self._lock:
+            self._n_channels += 1
+            log_path = self.folder / f"log{self._n_channels}"
+        os.mkfifo(log_path, 0o600)
+        log = os.open(log_path, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            process = subprocess.Popen(
+                [
+                    *_program("-S", str(self.folder / "master"), "-T", "-vv", "-E", str(log_path)),
+                    # Without the master the client would connect by itself.
+                    *("-o", "ControlMaster=no", "-o", "ProxyJump=none", "-o", "ProxyCommand=false"),
+                    *_words(self._command),
+                    "--",
+                    command,
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._environ,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as exc:
+            os.close(log)
+            raise self.lost(f"the ssh program cannot be started: {exc.strerror}") from exc
+        channel = ProgramChannel(self, process, log)
+        with self._lock:
+            self._channels.add(channel)
+        channel.opened.wait(timeout_s)
+        # The client has opened it by now, so the name is needed no more.
+        with contextlib.suppress(OSError):
+            log_path.unlink()
+        if channel.is_open:
+            return channel
+        channel.close()
+        if not self.is_alive:
+            raise self.lost("no channel could be opened")
+        raise ChannelRefused(
+            f"{self._command.host!r} opens no further channel on this connection: {channel.complaint}",
+            host=self._command.host,
+        )
+
+    def add_loss_listener(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called once, from any thread, when the link has ended for whatever reason."""
+        with self._lock:
+            if not self._ended.is_set():
+                self._listeners.append(listener)
+                return
+        listener()
+
+    def close(self) -> None:
+        """End the master and with it all clients; waits a second at most."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                self._master.send_signal(number)
+            if self._ended.wait(_END_S):
+                break
+
+    def forget(self, channel: ProgramChannel) -> None:
+        """Take a channel off the list of those that are woken at the end."""
+        with self._lock:
+            self._channels.discard(channel)
+
+    def lost(self, what: str, *, outcome: str = "unknown") -> ConnectionLost:
+        """Return the error for work that the end of the link, or of its channel, has cut."""
+        return ConnectionLost(
+            f"the connection to {self._command.host!r} was lost: {what}", outcome=outcome, retry_safe=False
+        )
+
+    def _watch(self) -> None:
+        """Read the master's log until its end, then tell everybody."""
+        assert self._master.stderr is not None
+        with self._master.stderr as log:
+            for raw in log:
+                self._read_line(raw.decode("utf-8", "replace").strip())
+        self._master.wait()
+        with self._lock:
+            self._ended.set()
+            listeners, self._listeners = self._listeners, []
+            channels = list(self._channels)
+        self.logged_in.set()
+        for channel in channels:
+            channel.wake.set()
+        for listener in listeners:
+            listener()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read_line(self, line: str) -> None:
+        found = re.match(r"debug1: Remote protocol version (\S+), remote software version (.*)", line)
+        if found:
+            self._server = f"SSH-{found[1]}-{found[2]}"
+        elif line.startswith("debug1: Entering interactive session"):
+            self.is_logged_in = True
+            self.logged_in.set()
+        elif line and not line.startswith(("debug", "OpenSSH_", "Authenticated to")):
+            self._words.append(line[:500])
+
+
+def connect_by_program(
+    command: SSHCommand, *, secrets: Secrets, environ: Mapping[str, str], on_notice: Callable[[str], None]
+) -> ProgramLink:
+    """Log in by the user's ssh program; blocks, bounded by `LOGIN_TIMEOUT_S`.
+
+    Raises:
+        ConfigError: there is no such program, or it does not accept the command.
+        HostKeyMismatch, AuthenticationFailed, ServerBusy, AlgorithmUnsupported, ConnectTimeout, ConnectionFailed: as
+            the program's own words say.
+    """
+    if sys.platform == "win32" or shutil.which("ssh", path=environ.get("PATH")) is None:
+        raise ConfigError(
+            "REMOTE_TRANSPORT=ssh needs an ssh program that can share connections, and none was found",
+            variable="REMOTE_TRANSPORT",
+            value="ssh",
+            accepted="auto or paramiko, or an installed OpenSSH",
+        )
+    settings = _ask_settings(command, environ)
+    folder = Path(tempfile.mkdtemp(prefix="remote-code-"))
+    answers = _Answers(secrets)
+    askpass = AskpassServer(folder, answers.answer)
+    # An old ssh asks by the program only where a display is set.
+    ours = {"SSH_ASKPASS": str(askpass.program), "SSH_ASKPASS_REQUIRE": "force"}
+    clean = {"DISPLAY": ":0"} | without_secrets(environ)
+    try:
+        master = subprocess.Popen(
+            [
+                *_program("-M", "-S", str(folder / "master"), "-N", "-T", "-v", *_master_options(settings, secrets)),
+                *_words(command),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=clean | ours,
+            start_new_session=True,
+        )
+        link = ProgramLink(command, folder, master, clean)
+        link.logged_in.wait(LOGIN_TIMEOUT_S)
+    finally:
+        askpass.close()
+    if not link.is_logged_in or not link.is_alive:
+        timed_out = link.is_alive
+        link.close()
+        raise _explain(command, settings, link.complaint, answers, timed_out=timed_out)
+    if "Permanently added" in link.complaint:
+        on_notice(f"recorded the host key of {command.host} at its first use")
+    return link
+
+
+class _Answers:
+    """Answers the program's prompts, in the askpass server's thread."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._used: set[str] = set()
+        self.unanswered = ""
+        """The prompt that nothing could answer."""
+
+    def answer(self, prompt: str) -> str | None:
+        kind = "passphrase" if "passphrase" in prompt.lower() else "password" if "assword" in prompt else ""
+        if kind and self._secrets.password is not None and prompt not in self._used:
+            self._used.add(prompt)
+            return self._secrets.password.get_secret_value()
+        if "continue connecting" in prompt and not self._secrets.asks_about_hosts:
+            return None
+        found = self._secrets.ask(prompt, not kind) if self._secrets.ask is not None else None
+        if found is None:
+            self.unanswered = prompt
+        return found
+
+
+def _program(*options: str) -> list[str]:
+    return ["ssh", *options]
+
+
+def _words(command: SSHCommand) -> list[str]:
+    """Return the options of the command in the form that all versions take, and the host."""
+    file = ["-F", command.config_file] if command.config_file is not None else []
+    given = [word for option in command.options for word in ("-o", option.line)]
+    # What the configuration may hold for interactive use would stand in the way.
+    quiet = ["-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no"]
+    return [*quiet, *file, *given, command.host]
+
+
+def _master_options(settings: Mapping[str, str], secrets: Secrets) -> list[str]:
+    options = ["-o", "ControlPersist=no"]
+    has_person = secrets.ask is not None and secrets.asks_about_hosts
+    if settings.get("stricthostkeychecking") == "ask" and not has_person:
+        options += ["-o", "StrictHostKeyChecking=accept-new"]
+    elif settings.get("stricthostkeychecking") == "false":
+        # `no` would go on with a changed key.
+        options += ["-o", "StrictHostKeyChecking=accept-new"]
+    if settings.get("serveraliveinterval", "0") == "0":
+        options += ["-o", f"ServerAliveInterval={_ALIVE_INTERVAL_S}", "-o", "ServerAliveCountMax=1"]
+    if settings.get("connecttimeout", "none") == "none":
+        options += ["-o", "ConnectTimeout=15"]
+    return options
+
+
+def _ask_settings(command: SSHCommand, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what `ssh -G` says of the command."""
+    try:
+        done = subprocess.run(
+            [*_program("-G"), *_words(command)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=without_secrets(environ),
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise _bad_command("the ssh program did not answer", command) from exc
+    if done.returncode:
+        said = " ".join(done.stderr.decode("utf-8", "replace").split())[:500]
+        raise _bad_command(f"the ssh program does not accept REMOTE_SSH: {said}", command)
+    rows = (line.partition(" ") for line in done.stdout.decode("utf-8", "replace").splitlines())
+    return {name: value for name, _, value in rows}
+
+
+def _bad_command(message: str, command: SSHCommand) -> ConfigError:
+    return ConfigError(message, variable="REMOTE_SSH", value=command.host, accepted="an ssh command")
+
+
+def _explain(
+    command: SSHCommand, settings: Mapping[str, str], said: str, answers: _Answers, *, timed_out: bool
+) -> ConnectionFailed:
+    """Turn the program's words into the error that names the cause."""
+    host = command.host
+    text = "".join(char if char.isprintable() else " " for char in said)[:1000]
+    if timed_out or "timed out" in text:
+        return ConnectTimeout(
+            f"{host!r} was not reached in time: {text}",
+            host=host,
+            port=int(settings.get("port", "22")),
+            timeout_s=LOGIN_TIMEOUT_S,
+        )
+    found = re.search(r"Permission denied \(([^)]*)\)", text)
+    if found:
+        asked = f"; it asks {answers.unanswered!r}, and nothing here can answer" if answers.unanswered else ""
+        return AuthenticationFailed(
+            f"{host!r} refused the login: {text}{asked}",
+            host=host,
+            user=settings.get("user", ""),
+            offered=found[1].split(","),
+            tried=[],
+        )
+    if "HOST IDENTIFICATION HAS CHANGED" in text or "Host key verification failed" in text:
+        line = re.search(r"(?:Offending|offending) .* in (\S+):(\d+)", text)
+        return HostKeyMismatch(
+            f"the host key of {host!r} is changed, revoked or unknown: {text}",
+            host=host,
+            file=line[1] if line else None,
+            line=int(line[2]) if line else None,
+            expected=None,
+            found=None,
+        )
+    offer = re.search(r"no matching (.*) found\. Their offer: (\S+)", text)
+    if offer:
+        return AlgorithmUnsupported(
+            f"{host!r} and the ssh program have no {offer[1]} in common: {text}",
+            host=host,
+            ours=[],
+            theirs=offer[2].split(","),
+            option="",
+        )
+    if "Exceeded MaxStartups" in text or "Not allowed at this time" in text:
+        return ServerBusy(f"{host!r} takes no further login at the moment: {text}", host=host, said=text)
+    return ConnectionFailed(f"cannot connect to {host!r}: {text}", host=host, port=int(settings.get("port", "22")))
+
+
+def _read_now(descriptor: int) -> bytes:
+    """Read what is there, without waiting."""
+    try:
+        return os.read(descriptor, _READ_BYTES)
+    except BlockingIOError:
+        return b""
