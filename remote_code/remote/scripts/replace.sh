@@ -347,6 +347,7 @@ rc_apply() {
     rc_fail denied "$1" || return
   }
   rc_compare "$1" last && rc_may_write "$1" || return
+  rc_is_ours || rc_fail busy "$1" || return
   eval "apply_in_place=\$RC_in_place$1"
   case $apply_op$apply_kind$apply_in_place in
     r*)

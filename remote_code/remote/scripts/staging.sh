@@ -26,8 +26,13 @@ if [ -z "$RC_FLOCK" ] && rc_process "$$"; then RC_SELF=$RC_PROCESS; fi
 # rc_stage: make sure that the staging place exists, and set RC_STAGE to it. It is ours alone: 0700, no link, our uid.
 rc_stage() {
   for stage_path in "/tmp/.remote-code-$RC_UID" "$HOME/.remote-code-$RC_UID"; do
-    (umask 077; mkdir -- "$stage_path") 2>/dev/null
-    stage_state=$(rc_stat "$stage_path")
+    stage_state='' stage_tries=0
+    # It vanishes between two looks when the last job that used it removes it; that is no reason to go elsewhere.
+    while [ -z "$stage_state" ] && [ "$stage_tries" -lt 50 ]; do
+      stage_tries=$((stage_tries + 1))
+      (umask 077; mkdir -- "$stage_path") 2>/dev/null
+      stage_state=$(rc_stat "$stage_path")
+    done
     case $stage_state in 41[cC]0\ *) ;; *) continue ;; esac
     stage_state=${stage_state#* * * }
     [ "${stage_state%% *}" = "$RC_UID" ] || continue
@@ -94,8 +99,9 @@ rc_lock_file() {
     RC_LOCKED=none
     return 0
   }
-  file_path=$RC_STAGE/lock file_tries=0
+  file_tries=0 file_empty=0
   while :; do
+    file_path=$RC_STAGE/lock
     set -C
     if { echo "$RC_SELF" >"$file_path"; } 2>/dev/null; then
       set +C
@@ -106,11 +112,14 @@ rc_lock_file() {
     file_owner=
     { read -r file_owner <"$file_path"; } 2>/dev/null
     file_tries=$((file_tries + 1))
+    # Its owner writes its name right after making it; one that stays empty has died in between.
+    if [ -z "$file_owner" ] && [ -e "$file_path" ]; then file_empty=$((file_empty + 1)); else file_empty=0; fi
     [ -d "$RC_STAGE" ] || rc_stage || {
       RC_LOCKED=none
       return 0
     }
-    if ! rc_is_alive "$file_owner" || [ "$file_tries$file_owner" = 100 ]; then
+    if ! rc_is_alive "$file_owner" || [ "$file_empty" -ge 50 ]; then
+      file_empty=0
       # Moved away first and looked at again: another worker may have taken it over meanwhile.
       if mv -f -- "$file_path" "$file_path.$$" 2>/dev/null; then
         file_moved=
@@ -134,7 +143,15 @@ rc_is_alive() {
   rc_process "${1%% *}" && [ "$RC_PROCESS" = "$1" ]
 }
 
+# rc_is_ours: whether the lock is still ours; one that was taken over by mistake is seen before anything is changed.
+rc_is_ours() {
+  [ "$RC_LOCKED" = file ] || return 0
+  ours_owner=
+  { read -r ours_owner <"$RC_STAGE/lock"; } 2>/dev/null
+  [ "$ours_owner" = "$RC_SELF" ]
+}
+
 rc_unlock() {
-  [ "$RC_LOCKED" != file ] || rm -f -- "$RC_STAGE/lock"
+  if [ "$RC_LOCKED" = file ] && rc_is_ours; then rm -f -- "$RC_STAGE/lock"; fi
   exec 3<&- 4<&- 5<&- 6<&- 7<&- 8<&-
 }
