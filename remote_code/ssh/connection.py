@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from remote_code.errors import ChannelRefused, ConnectionLost
+from remote_code.errors import ChannelRefused, ConfigError, ConnectionLost
 from remote_code.ssh.options import Options
 from remote_code.ssh.secrets import Secrets
 
@@ -36,12 +36,20 @@ def connect(options: Options, *, secrets: Secrets, on_notice: Callable[[str], No
     `on_notice` is told what a person should know and nobody asks for, such as a host key recorded at its first use.
 
     Raises:
-        ConfigError: the options ask for what cannot be done here.
+        ConfigError: the options ask for what only the ssh program can do.
         HostKeyMismatch: the host is not the one that is known; nothing was sent to it that tells who we are.
         AuthenticationFailed: the login was refused; it must not be tried again with the same secrets.
         ServerBusy: the server takes no login now; later it may.
         AlgorithmUnsupported, ConnectTimeout, ConnectionFailed: no connection for another reason.
     """
+    if options.needs_program:
+        raise ConfigError(
+            f"{options.needs_program[0]} cannot be honoured here; leave it out, or use your own ssh program with "
+            "REMOTE_TRANSPORT=ssh",
+            variable="REMOTE_SSH",
+            value=options.needs_program[0],
+            accepted="settings that need no ssh program",
+        )
     from remote_code.ssh.handshake import open_transport
 
     opened = open_transport(options, secrets=secrets, on_notice=on_notice)
@@ -185,12 +193,21 @@ class Connection:
             ChannelRefused: the server opens no further channel here; the link stays good.
             ConnectionLost: the link has ended.
         """
+        return self._open(command, timeout_s=timeout_s, on_terminal=False)
+
+    def open_terminal(self, command: str, *, timeout_s: float) -> ExecChannel:
+        """Open a session channel as `open_exec`, whose streams are a pseudo-terminal."""
+        return self._open(command, timeout_s=timeout_s, on_terminal=True)
+
+    def _open(self, command: str, *, timeout_s: float, on_terminal: bool) -> ExecChannel:
         import paramiko
 
         if not self.is_alive:
             raise self.lost("no channel can be opened", outcome="not_started")
         try:
-            channel = self._transport.open_exec(command, self.options.environment, timeout_s=timeout_s)
+            channel = self._transport.open_exec(
+                command, self.options.environment, timeout_s=timeout_s, on_terminal=on_terminal
+            )
         except paramiko.SSHException as exc:
             if not self.is_alive:
                 raise self.lost("no channel could be opened") from exc

@@ -114,6 +114,10 @@ class Options:
     """What a jump host's own options are resolved with."""
     notes: tuple[str, ...] = ()
     """Settings that are not honoured, for the log."""
+    needs_program: tuple[str, ...] = ()
+    """Settings that only the ssh program can honour, and that must not be passed over."""
+    command: SSHCommand | None = field(default=None, repr=False)
+    """What was resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ def resolve(
     Runs the commands of `Match exec`.
 
     Raises:
-        ConfigError: something cannot be read, or is not honoured and would change route, identity or trust.
+        ConfigError: something cannot be read.
     """
     account = account or Account.current()
     context = Context(
@@ -196,7 +200,7 @@ def _resolve(command: SSHCommand, context: Context) -> Options:
         if given is None:
             # It was there for the second reading only; no line set it.
             del settings.values["hostname"]
-    return _build(command.host, host_name, settings, context)
+    return replace(_build(command.host, host_name, settings, context), command=command)
 
 
 def _reader(settings: Settings, host: str, original: str, context: Context, *, is_final: bool = False) -> ConfigReader:
@@ -223,7 +227,7 @@ def _read_files(reader: ConfigReader, context: Context) -> None:
 
 
 def _build(host: str, host_name: str, settings: Settings, context: Context) -> Options:
-    notes = _check_effects(settings)
+    notes, needs_program = _check_effects(settings)
     account = context.account
     user = settings.word("User") or account.name
     port = int(settings.word("Port") or 22)
@@ -244,6 +248,7 @@ def _build(host: str, host_name: str, settings: Settings, context: Context) -> O
     )
     build = _Builder(settings, context, values)
     algorithms = build.algorithms()
+    needs_program += build.unspeakable
     return Options(
         host=host,
         host_name=host_name,
@@ -257,12 +262,17 @@ def _build(host: str, host_name: str, settings: Settings, context: Context) -> O
         settings=settings,
         context=context,
         notes=notes,
+        needs_program=needs_program,
     )
 
 
-def _check_effects(settings: Settings) -> tuple[str, ...]:
-    """Refuse what would change route, identity or trust and is not honoured; return notes on the rest."""
+def _check_effects(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return notes on what is not honoured, and what of it would change route, identity or trust.
+
+    What the person typed on the command line is never passed over.
+    """
     notes: list[str] = []
+    needs: list[str] = []
     for name, values in settings.values.items():
         keyword, value = KEYWORDS[name], values[0]
         word = value.words[0] if value.words else ""
@@ -271,15 +281,10 @@ def _check_effects(settings: Settings) -> tuple[str, ...]:
         if word.lower() in keyword.harmless:
             continue
         if keyword.effect is Effect.BY_SSH_PROGRAM or value.source.line == 0:
-            raise ConfigError(
-                f"{value.source}: {keyword.name} {word} cannot be honoured here; leave it out, or use your own ssh "
-                "program with REMOTE_TRANSPORT=ssh",
-                variable="REMOTE_SSH",
-                value=word,
-                accepted=", ".join(keyword.harmless) or "no such setting",
-            )
-        notes.append(f"{value.source}: {keyword.name} {word} is not honoured")
-    return tuple(notes)
+            needs.append(f"{value.source}: {keyword.name} {word}")
+        else:
+            notes.append(f"{value.source}: {keyword.name} {word} is not honoured")
+    return tuple(notes), tuple(needs)
 
 
 class _Builder:
@@ -289,6 +294,8 @@ class _Builder:
         self._settings = settings
         self._context = context
         self._tokens = values
+        self.unspeakable: tuple[str, ...] = ()
+        """Lists of algorithms of which we know none."""
 
     def algorithms(self) -> Algorithms:
         return Algorithms(
@@ -305,13 +312,7 @@ class _Builder:
         value = self._settings.first(KEYWORD[kind])
         found = assemble(kind, value.words[0] if value else None)
         if not found and value is not None and kind not in ("pubkeys", "ca_signatures"):
-            raise ConfigError(
-                f"{value.source}: none of {KEYWORD[kind]} {value.words[0]} can be spoken here; add others, or use your "
-                "own ssh program with REMOTE_TRANSPORT=ssh",
-                variable="REMOTE_SSH",
-                value=value.words[0],
-                accepted=", ".join(assemble(kind, None)),
-            )
+            self.unspeakable += (f"{value.source}: {KEYWORD[kind]} {value.words[0]}",)
         return found
 
     def _gives_order(self, keyword: str) -> bool:

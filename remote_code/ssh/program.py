@@ -58,6 +58,8 @@ class ProgramChannel:
 
     def __init__(self, link: "ProgramLink", process: subprocess.Popen[bytes], log: int) -> None:
         self.wake = threading.Event()
+        self.is_in_use = False
+        """Whether somebody waits for the remote process; the program watches its link by itself."""
         self.opened = threading.Event()
         """Set when the server has opened the session, or when the process has ended without that."""
         self.is_open = False
@@ -230,6 +232,8 @@ class ProgramLink:
         self.logged_in = threading.Event()
         """Set when the login is complete, or when the master has ended."""
         self.is_logged_in = False
+        self.needed_person = False
+        """Whether a person had to answer, so that the login cannot be repeated unasked."""
         self._server = ""
         self._words: deque[str] = deque(maxlen=50)
         self._thread = threading.Thread(target=self._watch, name="ssh-master", daemon=True)
@@ -274,7 +278,7 @@ class ProgramLink:
                 [
                     *_program("-S", str(self.folder / "master"), "-T", "-vv", "-E", str(log_path)),
                     # Without the master the client would connect by itself.
-                    *("-o", "ControlMaster=no", "-o", "ProxyJump=none", "-o", "ProxyCommand=false"),
+                    *("-o", "ControlMaster=no", "-o", "ProxyCommand=false"),
                     *_words(self._command),
                     "--",
                     command,
@@ -355,7 +359,8 @@ class ProgramLink:
         found = re.match(r"debug1: Remote protocol version (\S+), remote software version (.*)", line)
         if found:
             self._server = f"SSH-{found[1]}-{found[2]}"
-        elif line.startswith("debug1: Entering interactive session"):
+        elif line.startswith("debug1: channel") and f"[{self.folder / 'master'}]" in line:
+            # The control socket is there. The end of the login is told by the ssh of every jump host, too.
             self.is_logged_in = True
             self.logged_in.set()
         elif line and not line.startswith(("debug", "OpenSSH_", "Authenticated to")):
@@ -406,6 +411,7 @@ def connect_by_program(
         timed_out = link.is_alive
         link.close()
         raise _explain(command, settings, link.complaint, answers, timed_out=timed_out)
+    link.needed_person = answers.needed_person
     if "Permanently added" in link.complaint:
         on_notice(f"recorded the host key of {command.host} at its first use")
     return link
@@ -417,6 +423,7 @@ class _Answers:
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
         self._used: set[str] = set()
+        self.needed_person = False
         self.unanswered = ""
         """The prompt that nothing could answer."""
 
@@ -430,6 +437,8 @@ class _Answers:
         found = self._secrets.ask(prompt, not kind) if self._secrets.ask is not None else None
         if found is None:
             self.unanswered = prompt
+        elif "continue connecting" not in prompt:
+            self.needed_person = True
         return found
 
 

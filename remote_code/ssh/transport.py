@@ -286,8 +286,10 @@ class LinkTransport(paramiko.Transport):
         self._pings.append(on_reply)
         self._send_user_message(message)  # type: ignore[attr-defined] # private
 
-    def open_exec(self, command: str, environment: tuple[tuple[str, str], ...], *, timeout_s: float) -> Channel:
-        """Open a session, send the environment and start a command in it.
+    def open_exec(
+        self, command: str, environment: tuple[tuple[str, str], ...], *, timeout_s: float, on_terminal: bool = False
+    ) -> Channel:
+        """Open a session, send the environment and start a command in it, on a pseudo-terminal or on pipes.
 
         Raises:
             paramiko.ChannelException: the server opens no further session.
@@ -300,6 +302,8 @@ class LinkTransport(paramiko.Transport):
         channel.exit_signal = None  # type: ignore[attr-defined] # ours
         for name, value in environment:
             self._send_request(channel, "env", name, value, wants_reply=False)
+        if on_terminal:
+            self._send_terminal_request(channel)
         channel._event_pending()  # type: ignore[attr-defined] # private
         self._send_request(channel, "exec", command, wants_reply=True)
         channel.event.wait(max(0.0, deadline - time.monotonic()))
@@ -308,6 +312,19 @@ class LinkTransport(paramiko.Transport):
             channel.close()
             raise SSHException("the command was refused" if was_closed else "no answer to the command")
         return channel
+
+    def _send_terminal_request(self, channel: Channel) -> None:
+        """Ask for a pseudo-terminal (RFC 4254, 6.2) in the flight of the command; a refusal shows in the command."""
+        message = Message()
+        message.add_byte(cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add_string("pty-req")
+        message.add_boolean(False)
+        message.add_string("dumb")
+        for size in (80, 24, 0, 0):
+            message.add_int(size)
+        message.add_string(b"\0")
+        self._send_user_message(message)  # type: ignore[attr-defined] # private
 
     def _send_request(self, channel: Channel, kind: str, *fields: str, wants_reply: bool) -> None:
         message = Message()

@@ -105,13 +105,12 @@ def lose(server: SSHServer, spoil: Callable[[DelayProxy], None]) -> float:
         channel = connection.open_exec("sleep 100", timeout_s=20)
         ended = threading.Event()
         connection.add_loss_listener(ended.set)
-        waiting = threading.Thread(target=channel.wake.wait, args=(30,))
-        waiting.start()
+        channel.send(memoryview(b"x"), timeout_s=5)  # From now on the channel is in use.
+        channel.wake.clear()
         started = time.monotonic()
         spoil(proxy)
         assert ended.wait(30)
-        waiting.join(5)
-        assert not waiting.is_alive()
+        assert channel.wake.is_set()
         assert channel.is_link_lost
         return time.monotonic() - started
 

@@ -82,7 +82,7 @@ def test_the_program_may_ask_a_person(tmp_path: Path) -> None:
         ScriptedServer(tmp_path, script) as server,
         connected_by_program(server.command(), password="correct horse", ask=lambda prompt, echo: "42") as link,
     ):
-        assert link.is_alive
+        assert link.needed_person
 
 
 def test_a_wrong_password_is_final_and_says_what_is_offered(tmp_path: Path) -> None:

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from remote_code.errors import ConfigError, ConnectionFailed, HostKeyMismatch
+from remote_code.ssh.connection import Connection, connect
+from remote_code.ssh.link import open_link
 from remote_code.ssh.options import resolve, resolve_jump
+from remote_code.ssh.program import ProgramLink
+from remote_code.ssh.secrets import Secrets
 from remote_code.ssh.target import parse_command
-from tests.support.connecting import connected, run
+from tests.support.connecting import connected, options_of, run
 from tests.support.ssh_servers import wait_until
 from tests.support.sshd import SSHServer, free_port
 
@@ -174,7 +178,7 @@ def test_settings_that_change_route_identity_or_trust_and_are_not_honoured_are_r
 ) -> None:
     ssh = write_config(tmp_path, f"Host other\n Port 1\nHost *\n {line}\n")
     with pytest.raises(ConfigError) as caught:
-        resolve(parse_command(f"{ssh} web"))
+        connect(options_of(f"{ssh} web"), secrets=Secrets(), on_notice=print)
     assert line.split()[0] in caught.value.message
     assert "config:4" in caught.value.message
     assert "REMOTE_TRANSPORT=ssh" in caught.value.message
@@ -184,5 +188,33 @@ def test_gssapi_is_noted_in_files_and_refused_on_the_command_line(tmp_path: Path
     """Stock Debian has GSSAPIAuthentication in its system-wide file."""
     ssh = write_config(tmp_path, "GSSAPIAuthentication yes\n")
     assert "GSSAPIAuthentication" in resolve(parse_command(f"{ssh} web")).notes[0]
-    with pytest.raises(ConfigError):
-        resolve(parse_command("ssh -F none -K web"))
+    with pytest.raises(ConfigError) as caught:
+        connect(options_of("ssh -F none -K web"), secrets=Secrets(), on_notice=print)
+    assert "-K" in caught.value.message
+
+
+def test_what_only_the_ssh_program_can_do_goes_through_it(sshd: SSHServer, tmp_path: Path) -> None:
+    """SSH-4: on its own when the configuration demands it, also that of a jump host."""
+    ssh = write_config(
+        tmp_path,
+        host_block("plain", sshd),
+        host_block("canonical", sshd, "CanonicalizeHostname yes"),
+        host_block("chacha", sshd, "Ciphers chacha20-poly1305@openssh.com"),
+        host_block("behind", sshd, "ProxyJump canonical"),
+    )
+    for host, kind in [
+        ("plain", Connection),
+        ("canonical", ProgramLink),
+        ("chacha", ProgramLink),
+        ("behind", ProgramLink),
+        ("-A plain", ProgramLink),
+    ]:
+        link = open_link(options_of(f"{ssh} {host}"), secrets=Secrets(), on_notice=print, transport="auto")
+        try:
+            assert type(link) is kind, host
+            assert run(link, "echo there")[0] == b"there\n"
+        finally:
+            link.close()
+    link = open_link(options_of(f"{ssh} plain"), secrets=Secrets(), on_notice=print, transport="ssh")
+    assert type(link) is ProgramLink
+    link.close()
