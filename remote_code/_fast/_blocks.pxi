@@ -77,7 +77,7 @@ cdef list block_anchor(_Index index):
     """The twin of `replacers_py.block_anchor`."""
     cdef Ints firsts, lasts
     cdef Scores scores
-    cdef Py_ssize_t i, n = index.n_wanted, tolerance, n_lines, best
+    cdef Py_ssize_t i, n = index.n_wanted, tolerance, n_lines, best, n_pairs = 0
     if index.n_find_lines < 3:
         return []
     memset(&firsts, 0, sizeof(Ints))
@@ -92,6 +92,9 @@ cdef list block_anchor(_Index index):
                 firsts.items[scores.n_blocks] = firsts.items[i]
                 lasts.items[scores.n_blocks] = <int32_t> n_lines
                 scores.n_blocks += 1
+                n_pairs += min(n, n_lines) - 2
+        if n_pairs > MAX_BLOCK_COMPARISONS:
+            return []
         scores.firsts = firsts.items
         scores.n_lines = lasts.items
         best = best_block(index, &scores)

@@ -132,6 +132,8 @@ cdef class _Index:
     """The file with 32 bits per character, made when first needed."""
     cdef uint64_t *sums
     """Hash of all lines before each line, made when first needed."""
+    cdef int32_t *shared
+    """Length of the longest piece from each character on that stands elsewhere too, made when first needed."""
     cdef Ints trimmed_places
     """Where the wanted lines stand, trimmed."""
 
@@ -182,6 +184,7 @@ cdef class _Index:
         free(self.starts)
         free(self.ids)
         free(self.sums)
+        free(self.shared)
         free(self.trimmed_places.items)
         PyMem_Free(self.copied)
 
@@ -192,6 +195,22 @@ cdef class _Index:
         if self.copied == NULL:
             self.copied = <uint32_t *> PyUnicode_AsUCS4Copy(self.content)
         return self.copied
+
+    cdef Py_ssize_t longest_repeated(self, Py_ssize_t start) except -1:
+        """Return how many characters from `start` on stand elsewhere too; indexes the whole text at the first call."""
+        cdef const uint32_t *s
+        cdef int32_t *shared
+        cdef int status
+        if self.shared == NULL:
+            s = self.chars()
+            shared = <int32_t *> checked(malloc((<size_t> self.size + 1) * sizeof(int32_t)))
+            with nogil:
+                status = fill_shared(s, self.size, shared)
+            if status:
+                free(shared)
+                raise MemoryError
+            self.shared = shared
+        return self.shared[start]
 
     cdef inline Py_ssize_t end(self, Py_ssize_t line) noexcept nogil:
         return self.starts[line + 1] - 1

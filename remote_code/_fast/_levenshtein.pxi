@@ -16,6 +16,7 @@ cdef struct Pattern:
     int32_t *places
     uint64_t *rows
     uint64_t *sparse_row
+    # Four of them, for as many columns.
     # Work space of one comparison.
     uint64_t *vp
     uint64_t *vn
@@ -78,7 +79,7 @@ cdef int prepare_pattern(Pattern *p, const uint32_t *s, Py_ssize_t start, Py_ssi
     p.row_of = <int32_t *> malloc(<size_t> (p.n_symbols + 1) * sizeof(int32_t))
     p.first_place = <int32_t *> calloc(<size_t> p.n_symbols + 2, sizeof(int32_t))
     p.places = <int32_t *> malloc(<size_t> p.size * sizeof(int32_t) + 4)
-    p.sparse_row = <uint64_t *> calloc(<size_t> p.n_blocks + 1, sizeof(uint64_t))
+    p.sparse_row = <uint64_t *> calloc(<size_t> p.n_blocks * 4 + 1, sizeof(uint64_t))
     p.vp = <uint64_t *> malloc(<size_t> (p.n_blocks + 1) * sizeof(uint64_t))
     p.vn = <uint64_t *> malloc(<size_t> (p.n_blocks + 1) * sizeof(uint64_t))
     p.score = <int32_t *> malloc(<size_t> (p.n_blocks + 1) * sizeof(int32_t))
@@ -150,66 +151,112 @@ cdef Py_ssize_t distance_in_word(Pattern *p, const uint16_t *text, Py_ssize_t si
     return score
 
 
+cdef inline int advance(uint64_t eq, uint64_t *vp, uint64_t *vn, int hin, uint64_t top) noexcept nogil:
+    """Take one block one column further; return how the score at its bottom changes."""
+    cdef uint64_t xv = eq | vn[0], xh, hp, hn
+    cdef int hout
+    eq |= <uint64_t> (hin < 0)
+    xh = (((eq & vp[0]) + vp[0]) ^ vp[0]) | eq
+    hp = vn[0] | ~(xh | vp[0])
+    hn = vp[0] & xh
+    hout = <int> ((hp & top) != 0) - <int> ((hn & top) != 0)
+    hp = hp << 1 | <uint64_t> (hin > 0)
+    hn = hn << 1 | <uint64_t> (hin < 0)
+    vp[0] = hn | ~(xv | hp)
+    vn[0] = hp & xv
+    return hout
+
+
+cdef const uint64_t *equal_row(Pattern *p, uint16_t unit, uint64_t *sparse_row, bint is_on) noexcept nogil:
+    """Return the bits where the pattern has `unit`; a listed unit's are set in `sparse_row`, or cleared again."""
+    cdef int32_t symbol = p.symbol_of[unit]
+    cdef Py_ssize_t k
+    if symbol == 0:
+        return sparse_row
+    if p.row_of[symbol] >= 0:
+        return p.rows + p.row_of[symbol] * p.n_blocks
+    for k in range(p.first_place[symbol], p.first_place[symbol + 1]):
+        if is_on:
+            sparse_row[p.places[k] >> 6] |= <uint64_t> 1 << (p.places[k] & 63)
+        else:
+            sparse_row[p.places[k] >> 6] = 0
+    return sparse_row
+
+
 cdef Py_ssize_t distance_in_band(Pattern *p, const uint16_t *text, Py_ssize_t size, Py_ssize_t limit) noexcept nogil:
-    """Return the distance from the blocks that a path of at most `limit` edits can touch."""
+    """Return the distance from the blocks that a path of at most `limit` edits can touch.
+
+    Four columns are taken in one sweep over the blocks: their chains of carries are independent, so the processor
+    works on them at the same time.
+    """
     cdef Py_ssize_t m = p.size, n = size
     cdef Py_ssize_t longest = m if m > n else n
     if limit > longest:
         limit = longest
     cdef Py_ssize_t below = (limit + (m - n)) // 2, above = (limit - (m - n)) // 2
-    cdef Py_ssize_t first, last, current = -1, b, j, row, n_rows, k
-    cdef int32_t symbol
-    cdef int hin, hout
-    cdef const uint64_t *equal
-    cdef uint64_t eq, vp, vn, xv, xh, hp, hn, top
+    cdef Py_ssize_t first, last, current = -1, b, j = 0, row, n_rows, n_columns, floor = 0, least
+    cdef int h0, h1, h2, h3
+    cdef const uint64_t *e0
+    cdef const uint64_t *e1
+    cdef const uint64_t *e2
+    cdef const uint64_t *e3
+    cdef uint64_t *sparse1 = p.sparse_row + p.n_blocks
+    cdef uint64_t *sparse2 = sparse1 + p.n_blocks
+    cdef uint64_t *sparse3 = sparse2 + p.n_blocks
+    cdef uint64_t vp, vn, top
     cdef uint64_t top_of_last = <uint64_t> 1 << ((m - 1) & 63)
-    cdef bint is_alive
-    for j in range(1, n + 1):
-        row = j + below
+    while j < n:
+        n_columns = 4 if n - j >= 4 else 1
+        row = j + n_columns + below
         last = ((row if row < m else m) - 1) >> 6
-        row = j - above
+        row = j + 1 - above
         first = ((row if row > 1 else 1) - 1) >> 6
+        if first < floor:
+            first = floor
         while current < last:
             current += 1
             p.vp[current] = ~<uint64_t> 0
             p.vn[current] = 0
             n_rows = 64 if current < p.n_blocks - 1 else m - 64 * (p.n_blocks - 1)
             p.score[current] = <int32_t> ((p.score[current - 1] if current else 0) + n_rows)
-        symbol = p.symbol_of[text[j - 1]]
-        equal = p.sparse_row
-        if symbol:
-            if p.row_of[symbol] >= 0:
-                equal = p.rows + p.row_of[symbol] * p.n_blocks
-            else:
-                for k in range(p.first_place[symbol], p.first_place[symbol + 1]):
-                    p.sparse_row[p.places[k] >> 6] |= <uint64_t> 1 << (p.places[k] & 63)
-        hin = 1
-        for b in range(first, current + 1):
-            eq = equal[b]
-            vp = p.vp[b]
-            vn = p.vn[b]
-            xv = eq | vn
-            eq |= <uint64_t> (hin < 0)
-            xh = (((eq & vp) + vp) ^ vp) | eq
-            hp = vn | ~(xh | vp)
-            hn = vp & xh
-            top = top_of_last if b == p.n_blocks - 1 else <uint64_t> 1 << 63
-            hout = <int> ((hp & top) != 0) - <int> ((hn & top) != 0)
-            hp = hp << 1 | <uint64_t> (hin > 0)
-            hn = hn << 1 | <uint64_t> (hin < 0)
-            p.vp[b] = hn | ~(xv | hp)
-            p.vn[b] = hp & xv
-            p.score[b] += hout
-            hin = hout
-        if symbol and p.row_of[symbol] < 0:
-            for k in range(p.first_place[symbol], p.first_place[symbol + 1]):
-                p.sparse_row[p.places[k] >> 6] = 0
-        if (j & 15) == 0:
-            is_alive = False
+        e0 = equal_row(p, text[j], p.sparse_row, True)
+        h0 = h1 = h2 = h3 = 1
+        if n_columns == 4:
+            e1 = equal_row(p, text[j + 1], sparse1, True)
+            e2 = equal_row(p, text[j + 2], sparse2, True)
+            e3 = equal_row(p, text[j + 3], sparse3, True)
             for b in range(first, current + 1):
-                if p.score[b] - 63 <= limit:
-                    is_alive = True
+                top = top_of_last if b == p.n_blocks - 1 else <uint64_t> 1 << 63
+                vp = p.vp[b]
+                vn = p.vn[b]
+                h0 = advance(e0[b], &vp, &vn, h0, top)
+                h1 = advance(e1[b], &vp, &vn, h1, top)
+                h2 = advance(e2[b], &vp, &vn, h2, top)
+                h3 = advance(e3[b], &vp, &vn, h3, top)
+                p.vp[b] = vp
+                p.vn[b] = vn
+                p.score[b] += h0 + h1 + h2 + h3
+            equal_row(p, text[j + 1], sparse1, False)
+            equal_row(p, text[j + 2], sparse2, False)
+            equal_row(p, text[j + 3], sparse3, False)
+        else:
+            for b in range(first, current + 1):
+                top = top_of_last if b == p.n_blocks - 1 else <uint64_t> 1 << 63
+                h0 = advance(e0[b], &p.vp[b], &p.vn[b], h0, top)
+                p.score[b] += h0
+        equal_row(p, text[j], p.sparse_row, False)
+        j += n_columns
+        if (j & 31) == 0:
+            # A block at the top whose every cell is too far from the end for the limit stays so in later columns.
+            while first <= current:
+                row = (first + 1) * 64
+                least = p.score[first] - 63
+                if row < m and row - j <= m - n:
+                    least = p.score[first] + (m - row) - (n - j)
+                if least <= limit:
                     break
-            if not is_alive:
+                first += 1
+                floor = first
+            if first > current and current == p.n_blocks - 1:
                 return limit + 1
     return p.score[p.n_blocks - 1]

@@ -10,10 +10,16 @@ Pratt; a text that several places share is looked at once. The heavy loops run w
 import os
 
 from cpython.mem cimport PyMem_Free
-from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_READ
 
 from remote_code._fast.javascript import length, trim
-from remote_code._fast.limits import MAX_FUZZY_CHARACTERS, MAX_FUZZY_LINES
+from remote_code._fast.limits import (
+    LARGE_CHARACTERS,
+    MAX_BLOCK_COMPARISONS,
+    MAX_CANDIDATES_IN_LARGE,
+    MAX_FUZZY_CHARACTERS,
+    MAX_FUZZY_LINES,
+)
 from remote_code._fast.replacers_py import ACCEPTED_SIMILARITY, unescape
 from remote_code._fast.verdicts import empty_old_string, no_change, not_found, not_unique, too_large
 
@@ -22,6 +28,7 @@ include "_levenshtein.pxi"
 include "_index.pxi"
 include "_blocks.pxi"
 include "_words.pxi"
+include "_suffixes.pxi"
 
 cdef extern from "Python.h":
     Py_UCS4 *PyUnicode_AsUCS4Copy(object text) except NULL
@@ -39,29 +46,37 @@ def replace(str content not None, str old not None, str new not None, bint repla
 
 def locate(str content not None, str old not None, bint replace_all=False):
     """Return start and end of what `replace` would replace; with `replace_all`, of its first occurrence."""
-    cdef Py_ssize_t start, end, first
-    cdef bint is_found = False, is_repeated
+    cdef Py_ssize_t start, end, first, n_tested = 0
+    cdef bint is_found = False, is_repeated, is_large = len(content) > LARGE_CHARACTERS
     cdef _Proportion proportion = None
-    cdef str text
+    cdef _Search search
     if not old:
         raise empty_old_string()
-    for _, start, end, is_repeated in _Search(content, old):
+    search = _Search(content, old)
+    for _, start, end, is_repeated in search:
+        if is_large and n_tested >= MAX_CANDIDATES_IN_LARGE:
+            break
         if proportion is None:
-            proportion = _Proportion(old)
+            proportion = _Proportion(content, old)
         is_found = True
-        text = None
-        if not proportion.is_surely_kept(end - start):
-            text = content[start:end]
-            if proportion.is_lost(text):
-                raise too_large()
-        if is_repeated and not replace_all:
-            continue
-        if text is None:
-            text = content[start:end]
-        first = content.find(text, 0, end)
-        if replace_all or (first == start and content.find(text, start + 1) == -1):
-            return first, first + len(text)
+        n_tested += 1
+        if proportion.is_lost(start, end, search.n_lines):
+            raise too_large()
+        if replace_all:
+            first = content.find(content[start:end], 0, end)
+            return first, first + end - start
+        if not is_repeated and is_unique(content, start, end, search.index, n_tested):
+            return start, end
     raise not_unique() if is_found else not_found()
+
+
+cdef bint is_unique(str content, Py_ssize_t start, Py_ssize_t end, _Index index, Py_ssize_t n_tested):
+    """Tell whether a piece of `content` stands there once; after some tests the text is indexed for all further ones."""
+    cdef str text
+    if n_tested > 64 and index is not None and index.size <= LARGE_CHARACTERS:
+        return index.longest_repeated(start) < end - start
+    text = content[start:end]
+    return content.find(text, 0, end) == start and content.find(text, start + 1) == -1
 
 
 def places(str content not None, str find not None):
@@ -113,26 +128,34 @@ def levenshtein_within(str ours not None, str theirs not None, Py_ssize_t limit)
 cdef class _Proportion:
     """The size guard for one text to find."""
 
-    cdef str find
+    cdef str content
+    cdef int kind
+    cdef const void *data
     cdef Py_ssize_t n_wanted, most_units
 
-    def __cinit__(self, str find):
-        self.find = find
+    def __cinit__(self, str content, str find):
+        self.content = content
+        self.kind = PyUnicode_KIND(content)
+        self.data = PyUnicode_DATA(content)
         self.n_wanted = find.count("\n") + 1
         units = length(trim(find)) if self.n_wanted > 1 else 0
         self.most_units = max(units + 500, units * 4)
 
-    cdef bint is_surely_kept(self, Py_ssize_t size):
-        """Tell whether a text of `size` characters cannot be out of proportion."""
-        return size + 1 < max(self.n_wanted + 3, self.n_wanted * 2) and size * 2 <= self.most_units
-
-    cdef bint is_lost(self, str text):
-        cdef Py_ssize_t n_found = text.count("\n") + 1
-        if n_found >= max(self.n_wanted + 3, self.n_wanted * 2):
+    cdef bint is_lost(self, Py_ssize_t start, Py_ssize_t end, Py_ssize_t n_lines):
+        """Tell whether a piece of `n_lines` lines, 0 if nobody counted, is out of proportion."""
+        if n_lines == 0 and end - start + 1 >= max(self.n_wanted + 3, self.n_wanted * 2):
+            n_lines = self.content.count("\n", start, end) + 1
+        if n_lines >= max(self.n_wanted + 3, self.n_wanted * 2):
             return True
-        if self.n_wanted == 1 or len(text) * 2 <= self.most_units:
+        if self.n_wanted == 1 or (end - start) * 2 <= self.most_units:
             return False
-        return length(trim(text)) > self.most_units
+        while start < end and is_space(PyUnicode_READ(self.kind, <void *> self.data, start)):
+            start += 1
+        while end > start and is_space(PyUnicode_READ(self.kind, <void *> self.data, end - 1)):
+            end -= 1
+        if self.kind < 4 or (end - start) * 2 <= self.most_units:
+            return end - start > self.most_units
+        return length(self.content[start:end]) > self.most_units
 
 
 cdef class _Search:
@@ -145,6 +168,8 @@ cdef class _Search:
     cdef int stage
     cdef str name
     cdef Py_ssize_t exact
+    cdef readonly Py_ssize_t n_lines
+    """How many lines all spans of the present replacer have, 0 if they differ."""
 
     def __cinit__(self, str content, str find):
         self.content = content
@@ -169,6 +194,7 @@ cdef class _Search:
         return self.name, start, end, is_repeated
 
     cdef list _run(self, int stage):
+        self.n_lines = 0
         if stage == 0:
             self.name = "Simple"
             self.exact = self.content.find(self.find)
@@ -180,6 +206,7 @@ cdef class _Search:
             self.index = _Index(self.content, self.find)
         if stage == 1:
             self.name = "LineTrimmed"
+            self.n_lines = self.index.n_wanted
             return self.index.distinct_windows(self.index.line_trimmed(), self.index.n_wanted)
         if stage == 2:
             self.name = "BlockAnchor"
@@ -189,6 +216,7 @@ cdef class _Search:
             return white_space_normalized(self.index)
         if stage == 4:
             self.name = "IndentationFlexible"
+            self.n_lines = self.index.n_find_lines
             return indentation_flexible(self.index)
         if stage == 5:
             self.name = "EscapeNormalized"
@@ -198,6 +226,7 @@ cdef class _Search:
             return self._trimmed_boundary()
         if stage == 7:
             self.name = "ContextAware"
+            self.n_lines = self.index.n_wanted
             return context_aware(self.index)
         self.name = "MultiOccurrence"
         return self._exactly(self.exact, len(self.find))

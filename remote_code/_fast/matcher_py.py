@@ -6,7 +6,7 @@ Two deviations from OpenCode: empty candidates are dropped, and `$` in the new t
 from collections.abc import Iterator
 
 from remote_code._fast.javascript import length, trim
-from remote_code._fast.limits import MAX_FUZZY_CHARACTERS, MAX_FUZZY_LINES
+from remote_code._fast.limits import LARGE_CHARACTERS, MAX_CANDIDATES_IN_LARGE, MAX_FUZZY_CHARACTERS, MAX_FUZZY_LINES
 from remote_code._fast.replacers_py import REPLACERS
 from remote_code._fast.verdicts import empty_old_string, no_change, not_found, not_unique, too_large
 
@@ -39,16 +39,18 @@ def locate(content: str, old: str, replace_all: bool = False) -> tuple[int, int]
     """
     if not old:
         raise empty_old_string()
-    is_found = False
+    n_found = 0
     for _, start, end in places(content, old):
-        is_found = True
+        if n_found >= MAX_CANDIDATES_IN_LARGE and len(content) > LARGE_CHARACTERS:
+            break
+        n_found += 1
         text = content[start:end]
         if _is_out_of_proportion(text, old):
             raise too_large()
         first = content.find(text)
         if replace_all or content.rfind(text) == first:
             return first, first + len(text)
-    raise not_unique() if is_found else not_found()
+    raise not_unique() if n_found else not_found()
 
 
 def places(content: str, find: str) -> Iterator[tuple[str, int, int]]:

@@ -17,6 +17,7 @@ from remote_code._fast.javascript import (
     split_words,
     trim,
 )
+from remote_code._fast.limits import MAX_BLOCK_COMPARISONS
 
 ACCEPTED_SIMILARITY = 0.65
 """What the inner lines of a block must reach, for one candidate as for the best of several."""
@@ -72,6 +73,8 @@ def block_anchor(content: str, find: str) -> Iterator[Span]:
         for first, last in _anchored_blocks(lines.trimmed, wanted)
         if abs((last - first + 1) - len(wanted)) <= tolerance
     ]
+    if sum(min(last - first + 1, len(wanted)) - 2 for first, last in blocks) > MAX_BLOCK_COMPARISONS:
+        return
     measure = _running_similarity if len(blocks) == 1 else _mean_similarity
     best: tuple[int, int] | None = None
     best_similarity = -1.0

@@ -92,6 +92,7 @@ def _locate_one_text(content: str, old: str, *, replace_all: bool) -> tuple[int,
 
     Of two places that one contains the other, as a trimmed text and its whole line, both mean the same.
     """
+    located = locate(content, old, replace_all)
     first: tuple[str, int, int] | None = None
     for name, start, end in places(content, old):
         if first is None:
@@ -102,7 +103,7 @@ def _locate_one_text(content: str, old: str, *, replace_all: bool) -> tuple[int,
             break
         elif not _is_one_within_other((start, end), first[1:]):
             raise _differing_places(content, first[1], start)
-    return locate(content, old, replace_all)
+    return located
 
 
 def _is_one_within_other(ours: tuple[int, int], theirs: tuple[int, int]) -> bool:
