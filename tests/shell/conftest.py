@@ -8,7 +8,8 @@ import pytest
 
 from remote_code.shell.boot import Place
 from remote_code.shell.job import Cancel, Command, OnOutput, Result
-from remote_code.shell.worker import ResidentShell, StandbyShell, open_resident, open_standby
+from remote_code.shell.opening import open_resident, open_standby
+from remote_code.shell.worker import ResidentShell, StandbyShell
 from tests.support.posix_shells import SHELLS, shell_command
 from tests.support.process_link import ProcessLink
 

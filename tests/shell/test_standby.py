@@ -9,7 +9,7 @@ from remote_code.errors import ConnectionLost, NoSuchFile, NotADirectory, ShellU
 from remote_code.shell.boot import Place
 from remote_code.shell.job import Cancel, Command, Outcome, Result
 from remote_code.shell.job_text import ARGUMENT_BYTES, QUOTED_COMMAND_BYTES, command_job
-from remote_code.shell.worker import open_standby
+from remote_code.shell.opening import open_standby
 from tests.shell.conftest import Machine
 from tests.support.process_link import ProcessLink
 from tests.support.processes import ended_afterwards, find_processes, unique_sleep, wait_until

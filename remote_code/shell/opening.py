@@ -1,0 +1,105 @@
+"""How worker shells come up: a channel, the boot text, and the wait for the ready line."""
+
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from remote_code.errors import ConnectionLost, ShellUnsupported
+from remote_code.shell import boot
+from remote_code.shell.channel import Channel, Link
+from remote_code.shell.worker import SEND_TIMEOUT_S, ResidentShell, StandbyShell
+
+READY_TIMEOUT_S = 30.0
+"""How long a login may take until its ready line; a `.bashrc` that sleeps is no failure."""
+
+
+def open_standby(
+    link: Link,
+    place: boot.Place,
+    *,
+    timeout_s: float = READY_TIMEOUT_S,
+    on_session: Callable[[], None] = lambda: None,
+) -> StandbyShell:
+    """Open a standby shell on `link` and wait for its ready line; see `_open`."""
+    start = boot.start(boot.STANDBY, place)
+    channel, ready = _open(link, start, timeout_s=timeout_s, on_session=on_session)
+    return StandbyShell(channel, ready, start.token)
+
+
+def open_resident(
+    link: Link,
+    place: boot.Place,
+    *,
+    library: str,
+    timeout_s: float = READY_TIMEOUT_S,
+    on_session: Callable[[], None] = lambda: None,
+) -> ResidentShell:
+    """Open a resident shell on `link`, wait for its ready line and send it `library`; see `_open`."""
+    start = boot.start(boot.RESIDENT, place)
+    channel, ready = _open(link, start, timeout_s=timeout_s, on_session=on_session)
+    shell = ResidentShell(channel, ready, start.token)
+    if library:
+        shell.load(library)
+        channel.is_in_use = False
+    return shell
+
+
+def _open(
+    link: Link, start: boot.Start, *, timeout_s: float, on_session: Callable[[], None]
+) -> tuple[Channel, boot.Ready]:
+    """Start a worker and drop all that comes before its ready line, on each stream.
+
+    `on_session` is called when the server has given the channel, long before a slow login is ready.
+
+    Raises:
+        ChannelRefused, ConnectionLost: as `Link.open_exec`, or the link was lost meanwhile.
+        ShellUnsupported: the account started something else, or nothing that answered in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    channel = link.open_exec(start.command, timeout_s=timeout_s)
+    try:
+        on_session()
+        return channel, _wait_until_ready(channel, start, deadline)
+    except BaseException:
+        channel.close()
+        raise
+
+
+def _wait_until_ready(channel: Channel, start: boot.Start, deadline: float) -> boot.Ready:
+    data = memoryview(start.first_input)
+    while data:
+        data = data[channel.send(data, timeout_s=SEND_TIMEOUT_S) :]
+    stdout, stderr = bytearray(), bytearray()
+    while True:
+        channel.wake.clear()
+        is_over = channel.is_closed or channel.is_link_lost or channel.is_at_eof or channel.exit_status is not None
+        received = channel.receive(), channel.receive_stderr()
+        stdout += received[0]
+        stderr += received[1]
+        ready = boot.find_ready(stdout, start.token)
+        if ready and boot.find_ready(stderr, start.token):
+            channel.is_in_use = False
+            return ready
+        left_s = deadline - time.monotonic()
+        if not any(received):
+            if is_over or left_s <= 0:
+                _raise_not_ready(channel, start, bytes(stdout), bytes(stderr))
+            channel.wake.wait(left_s)
+
+
+def _raise_not_ready(channel: Channel, start: boot.Start, stdout: bytes, stderr: bytes) -> NoReturn:
+    if channel.is_link_lost:
+        raise ConnectionLost("the connection was lost while a shell started", outcome="not_started", retry_safe=True)
+    said = b"\n".join(part.strip() for part in (stdout, stderr) if part.strip())[-2000:].decode("utf-8", "replace")
+    if channel.exit_status is None and not channel.is_closed:
+        found = "it did not answer in time"
+    else:
+        found = f"it ended with status {channel.exit_status}"
+    words = f" and said: {said}" if said else " and said nothing"
+    if start.first_input:
+        raise ShellUnsupported(f"REMOTE_ENTER starts no shell: {start.command!r}: {found}{words}", said=said)
+    raise ShellUnsupported(
+        f"the remote account starts no POSIX shell for commands: {found}{words}. "
+        "An account for SFTP only, a forced command, or a shell start file that starts another program has this effect",
+        said=said,
+    )
