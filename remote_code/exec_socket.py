@@ -75,7 +75,7 @@ class ExecListener:
                 )
                 return {"exitStatus": result.exit_status, "signal": result.signal}
 
-            peer = Peer(reader, writer, methods={"exec": method(ExecParams, run, lane=Lane.LONG)})
+            peer = Peer(reader, writer, methods={"exec": method(ExecParams, run, lane=Lane.LONG_CALL)})
             peer.serve()
             cancel.set()
             peer.close()

@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO, NoReturn
@@ -16,7 +16,7 @@ from remote_code.exec_socket import ExecListener
 from remote_code.process import end_with_parent
 from remote_code.prompts import Prompts
 from remote_code.rpc.messages import RemoteError
-from remote_code.rpc.peer import Lane, Method, Peer, deferred, method
+from remote_code.rpc.peer import Lane, Method, Peer, Work, deferred, method
 from remote_code.rpc.protocol import (
     PROTOCOL_VERSION,
     InitializeParams,
@@ -71,7 +71,7 @@ class Server:
         """Return the methods of the wire, each with the model of its params."""
         return {
             "initialize": method(InitializeParams, self._initialize, then=lambda: self._engine.start()),
-            "tool/call": deferred(ToolCallParams, self._begin_call, lane=Lane.LONG),
+            "tool/call": deferred(ToolCallParams, self._begin_call),
             "tool/cancel": method(ToolCancelParams, self._cancel, lane=Lane.INLINE),
             "status": method(NoParams, lambda params: self._engine.status().to_json(), lane=Lane.INLINE),
             "environment": method(NoParams, lambda params: self._prompts.environment(Cancel())),
@@ -120,10 +120,11 @@ class Server:
             return
         self._exec = listener
 
-    def _begin_call(self, params: ToolCallParams) -> Callable[[], JSONObject]:
+    def _begin_call(self, params: ToolCallParams) -> Work:
         """Note the call, so that it can be cancelled while it waits for its turn."""
         cancel = self._calls.begin(params.call_id)
-        return lambda: self._call(params, cancel)
+        lane = Lane.LONG_CALL if params.name == "bash" else Lane.CALL
+        return Work(lambda: self._call(params, cancel), lane)
 
     def _call(self, params: ToolCallParams, cancel: Cancel) -> JSONObject:
         try:

@@ -34,11 +34,6 @@ Params = TypeVar("Params", bound=BaseModel)
 Result = TypeVar("Result")
 Call = Request | Notification
 
-N_PARALLEL_CALLS = 16
-"""How many long requests run at once; further ones wait their turn."""
-N_PARALLEL_QUESTIONS = 4
-"""Threads of their own for short requests, so that 16 long calls never delay them."""
-
 
 class Interrupt(Protocol):
     """What may end the wait for an answer before it comes."""
@@ -48,23 +43,36 @@ class Interrupt(Protocol):
 
 
 class Lane(enum.Enum):
-    """Where a method runs."""
+    """Where a call waits for its turn and runs; the lanes do not delay each other."""
 
     INLINE = "inline"
     """In the reader's thread, in the order of the lines; must not block."""
-    SHORT = "short"
-    """In a few threads of their own, so that long calls never delay it."""
-    LONG = "long"
-    """In one of `N_PARALLEL_CALLS` threads."""
+    QUESTION = "question"
+    """For what a client waits for before it goes on."""
+    CALL = "call"
+    """For work that ends soon."""
+    LONG_CALL = "long-call"
+    """For work that may take as long as it likes."""
+
+
+LANE_THREADS = {Lane.QUESTION: 4, Lane.CALL: 16, Lane.LONG_CALL: 16}
+"""How many calls of each lane run at once; further ones wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a call has to do once its arrival is noted."""
+
+    run: Callable[[], object]
+    lane: Lane
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
     """One method that the other side may call; made by `method` or `deferred`."""
 
-    begin: Callable[[JSONObject], Callable[[], object]]
-    """Called with the raw params in the reader's thread; returns the work, which runs in `lane`."""
-    lane: Lane
+    begin: Callable[[JSONObject], Work]
+    """Called with the raw params in the reader's thread."""
     then: Callable[[], None] = lambda: None
     """Called once the answer has been sent, also when it is an error."""
 
@@ -73,20 +81,20 @@ def method(
     params: type[Params],
     handler: Callable[[Params], object],
     *,
-    lane: Lane = Lane.SHORT,
+    lane: Lane = Lane.QUESTION,
     then: Callable[[], None] = lambda: None,
 ) -> Method:
     """Return a method whose params are validated by the model `params` before `handler` gets them."""
-    return Method(lambda raw: _bound(handler, params.model_validate(raw)), lane, then)
+
+    def begin(valid: Params) -> Work:
+        return Work(lambda: handler(valid), lane)
+
+    return Method(lambda raw: begin(params.model_validate(raw)), then)
 
 
-def deferred(params: type[Params], begin: Callable[[Params], Callable[[], object]], *, lane: Lane) -> Method:
+def deferred(params: type[Params], begin: Callable[[Params], Work]) -> Method:
     """Return a method that notes its arrival in `begin`, in the order of the lines, and returns its work."""
-    return Method(lambda raw: begin(params.model_validate(raw)), lane)
-
-
-def _bound(handler: Callable[[Params], object], params: Params) -> Callable[[], object]:
-    return lambda: handler(params)
+    return Method(lambda raw: begin(params.model_validate(raw)))
 
 
 class Peer:
@@ -101,8 +109,9 @@ class Peer:
         self._pending: dict[int, _Waiting] = {}
         self._next_id = 1
         self._is_ended = False
-        self._long = ThreadPoolExecutor(N_PARALLEL_CALLS, thread_name_prefix="call")
-        self._short = ThreadPoolExecutor(N_PARALLEL_QUESTIONS, thread_name_prefix="question")
+        self._threads = {
+            lane: ThreadPoolExecutor(size, thread_name_prefix=lane.value) for lane, size in LANE_THREADS.items()
+        }
 
     def serve(self) -> None:
         """Read and answer until the input ends; whatever a line holds, the next one is read.
@@ -126,8 +135,8 @@ class Peer:
 
     def close(self) -> None:
         """Drop what has not begun; what runs is expected to end by its own cancellation."""
-        self._long.shutdown(wait=False, cancel_futures=True)
-        self._short.shutdown(wait=False, cancel_futures=True)
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def notify(self, method: str, params: JSONObject) -> None:
         """Send a notification; a wire that is gone is not an error."""
@@ -189,11 +198,10 @@ class Peer:
         work = self._guarded(message, lambda: method.begin(message.params))
         if work is None:
             return
-        if method.lane is Lane.INLINE:
-            self._finish(message, work, method.then)
+        if work.lane is Lane.INLINE:
+            self._finish(message, work.run, method.then)
         else:
-            pool = self._long if method.lane is Lane.LONG else self._short
-            pool.submit(self._finish, message, work, method.then)
+            self._threads[work.lane].submit(self._finish, message, work.run, method.then)
 
     def _finish(self, message: Call, work: Callable[[], object], then: Callable[[], None]) -> None:
         """Do the work of one call and answer it; a None from `work` is a result like any other."""
@@ -259,4 +267,4 @@ def _problems(exc: ValidationError) -> str:
     return "; ".join(f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in exc.errors())
 
 
-__all__ = ["Lane", "Method", "Peer", "RemoteError", "deferred", "method"]
+__all__ = ["Lane", "Method", "Peer", "RemoteError", "Work", "deferred", "method"]

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from remote_code.errors import Cancelled, NoSuchFile
 from remote_code.rpc.messages import MAX_LINE_BYTES, BadMessage, Request, parse_line, to_line
-from remote_code.rpc.peer import Lane, Method, Peer, RemoteError, deferred, method
+from remote_code.rpc.peer import Lane, Method, Peer, RemoteError, Work, deferred, method
 from remote_code.shell.job import Cancel
 
 JSON = dict[str, object]
@@ -199,7 +199,7 @@ def test_long_calls_do_not_hold_up_short_ones() -> None:
     release = threading.Event()
     client = Client(
         {
-            "long": method(Echo, lambda params: release.wait(5), lane=Lane.LONG),
+            "long": method(Echo, lambda params: release.wait(5), lane=Lane.LONG_CALL),
             "short": method(Echo, lambda params: "quick"),
         }
     )
@@ -219,13 +219,13 @@ def test_an_arrival_is_noted_in_the_order_of_the_lines() -> None:
     release = threading.Event()
     arrived: list[str] = []
 
-    def begin(params: Echo) -> Callable[[], object]:
+    def begin(params: Echo) -> Work:
         arrived.append(params.text)
-        return lambda: release.wait(5)
+        return Work(lambda: release.wait(5), Lane.CALL)
 
     client = Client(
         {
-            "note": deferred(Echo, begin, lane=Lane.LONG),
+            "note": deferred(Echo, begin),
             "arrived": method(Echo, lambda params: list(arrived), lane=Lane.INLINE),
         }
     )
