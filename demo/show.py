@@ -1,5 +1,6 @@
 """Prints the story: who says what, what each tool call cost, what came back."""
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -79,9 +80,11 @@ class Story:
 
 def _subject(step: Step) -> str:
     """Return what a call is about, in a few words."""
-    for name in ("command", "pattern", "filePath", "path"):
+    for name in ("command", "pattern"):
         if name in step.arguments:
             return str(step.arguments[name])
+    if "filePath" in step.arguments:
+        return "…/" + posixpath.basename(str(step.arguments["filePath"]))
     return "" if "patchText" not in step.arguments else step.output.splitlines()[-1]
 
 
