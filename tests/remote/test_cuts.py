@@ -27,8 +27,8 @@ from remote_code.shell.job_text import library_job, script_job
 from tests.remote.conftest import ShellMachine
 from tests.support.posix_shells import shell_command
 
-EVERY = int(os.environ.get("REMOTE_CODE_CUT_EVERY", "60"))
-KILLS = int(os.environ.get("REMOTE_CODE_KILLS", "25"))
+EVERY = int(os.environ.get("REMOTE_CODE_CUT_EVERY", "70"))
+KILLS = int(os.environ.get("REMOTE_CODE_KILLS", "12"))
 SEED = int(os.environ.get("REMOTE_CODE_SEED", random.randrange(10**6)))
 
 OLD = {"replaced": b"old contents\n" * 9, "removed": b"old too\n", "linked": b"old in place\n" * 5}
