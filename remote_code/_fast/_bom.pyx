@@ -23,5 +23,5 @@ def split_bom(bytes data not None):
 
 
 def join_bom(bytes bom not None, bytes data not None):
-    """Return `data` with `bom` in front, which it may have already."""
-    return data if data.startswith(bom) else bom + data
+    """Return `data` with `bom` in front: the inverse of `split_bom`."""
+    return bom + data

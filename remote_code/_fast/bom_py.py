@@ -13,5 +13,5 @@ def split_bom(data: bytes) -> tuple[bytes, bytes]:
 
 
 def join_bom(bom: bytes, data: bytes) -> bytes:
-    """Return `data` with `bom` in front, which it may have already."""
-    return data if data.startswith(bom) else bom + data
+    """Return `data` with `bom` in front: the inverse of `split_bom`."""
+    return bom + data
