@@ -11,9 +11,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from remote_code.config import Config
-from remote_code.errors import ConfigError, NoSuchFile, NotADirectory, RemoteCodeError
+from remote_code.errors import (
+    ChannelRefused,
+    ConfigError,
+    NoSuchFile,
+    NotADirectory,
+    RemoteCodeError,
+    SFTPError,
+    ShellUnsupported,
+)
 from remote_code.mirror.local import LocalMirror
 from remote_code.mirror.naming import host_slug, root_slug
 from remote_code.mirror.sync import SyncEngine
@@ -22,10 +31,13 @@ from remote_code.remote.files import ANYWHERE
 from remote_code.remote.leftovers import Cleaned
 from remote_code.remote.probe import Host, probe
 from remote_code.remote.scripts import library
+from remote_code.remote.sftp_files import SFTPFiles
+from remote_code.remote.sftp_link import SFTPLink
+from remote_code.remote.sftp_probe import probe_sftp
+from remote_code.remote.sftp_session import SFTPSessions
 from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Changed, Kind
 from remote_code.shell.boot import Place
-from remote_code.shell.channel import Link
 from remote_code.shell.job import Cancel, Command, Flights, OnOutput, Result
 from remote_code.shell.pool import LinkState, LinkStatus, PoolSettings, Shells
 from remote_code.ssh.options import Options, resolve
@@ -33,6 +45,10 @@ from remote_code.ssh.target import parse_command
 from remote_code.tools.context import Ask, Context, JSONObject, Limits, ToolResult
 from remote_code.tools.memory import Memory
 from remote_code.tools.registry import find, validate
+
+if TYPE_CHECKING:
+    from remote_code.ssh.connection import Connection
+    from remote_code.ssh.program import ProgramLink
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +90,10 @@ class Site:
 
     host: Host
     workspace: Workspace
-    files: ShellFiles
+    files: ShellFiles | SFTPFiles
     sync: SyncEngine
+    has_shell: bool
+    """False where the account gives SFTP only: commands and searches are refused by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +134,7 @@ class Engine:
         self._limits = Limits()
         try:
             self._config = Config.from_environment(environ)
-            _refuse_unbuilt(self._config)
+            _check_together(self._config)
             self._options = resolve(parse_command(self._config.remote_ssh))
         except RemoteCodeError as exc:
             self._error = exc
@@ -127,6 +145,7 @@ class Engine:
             self._config.pool_stagger_ms / 1000,
             place=Place(enter=self._config.enter),
         )
+        self._sftp = SFTPLink(self._connect)
         self._shells = Shells(self._connect, settings=settings, library=library(), on_status=self._link_changed)
 
     @property
@@ -160,12 +179,16 @@ class Engine:
         link = LinkStatus(LinkState.FAILED, None, None) if self._shells is None else self._shells.status
         error = self._error or link.error
         state = "failed" if self._error is not None else link.state.value
+        notice = self._notice
+        if site is not None and not site.has_shell:
+            state, error = LinkState.READY.value, None
+            notice = notice or "this account gives no shell: files only, by SFTP"
         if site is not None:
             workdir: str | None = site.workspace.root
         else:
             workdir = self._workdir_as_typed()
         rtt_ms = None if link.rtt_s is None else round(link.rtt_s * 1000, 1)
-        return Status(state, self.label, workdir, rtt_ms, error, self._notice)
+        return Status(state, self.label, workdir, rtt_ms, error, notice)
 
     def site(self, cancel: Cancel) -> Site:
         """Return the remote's rooms, waiting for the connection and the first look at it.
@@ -182,12 +205,18 @@ class Engine:
                 raise AssertionError("an engine without a target has an error")
             raise self._error
         self.start()
-        self.wait_for_link(cancel, beyond_s=PROBE_S)
+        has_shell = True
+        try:
+            self.wait_for_link(cancel, beyond_s=PROBE_S)
+        except ShellUnsupported:
+            if self._config.enter is not None:
+                raise
+            has_shell = False
         # Held across the probe on purpose: the others need what it finds. Bounded by the probe's own deadline.
         with self._site_lock:
             if self._site is None:
                 try:
-                    self._site, self._error = self._look(self._shells, self._options), None
+                    self._site, self._error = self._look(self._shells, self._options, has_shell=has_shell), None
                 except (NoSuchFile, NotADirectory) as exc:
                     self._error = exc
                     raise
@@ -280,33 +309,65 @@ class Engine:
         """End the connections, the commands that still run, and write the manifest."""
         if self._shells is not None:
             self._shells.close()
+            self._sftp.close()
         if self._site is not None:
             self._site.sync.close()
 
-    def _connect(self) -> Link:
-        from remote_code.ssh.connection import connect
+    def _connect(self) -> "Connection | ProgramLink":
+        from remote_code.ssh.link import open_link
         from remote_code.ssh.secrets import Secrets
 
         if self._options is None:
             raise AssertionError("only an engine with a target connects")
-        return connect(self._options, secrets=Secrets(self._config.password, self._prompt), on_notice=self._take_notice)
+        return open_link(
+            self._options,
+            secrets=Secrets(self._config.password, self._prompt),
+            on_notice=self._take_notice,
+            transport=self._config.transport,
+        )
 
     def _running_shells(self) -> Shells:
         if self._shells is None:
             raise AssertionError("an engine with a site has shells")
         return self._shells
 
-    def _look(self, shells: Shells, options: Options) -> Site:
-        host = probe(shells, self._config.workdir, flights=Flights())
+    def _look(self, shells: Shells, options: Options, *, has_shell: bool) -> Site:
+        """Learn what the remote is, and put together what works on its files.
+
+        Raises:
+            ShellUnsupported: there is neither a shell nor SFTP.
+        """
+        sessions = None
+        if not has_shell or self._config.files == "sftp":
+            sessions = SFTPSessions(self._sftp.open_channel)
+        if has_shell or sessions is None:
+            host = probe(shells, self._config.workdir, flights=Flights())
+        else:
+            host = self._probe_sftp(sessions, options)
         self._check_workdir(host)
         workspace = Workspace(root=host.workdir, home=host.home)
         root = mirror_folder(self._config, options, home=self.home) / root_slug(workspace.root)
         mirror = LocalMirror(root, workspace=workspace, on_notice=self._take_notice)
-        files = ShellFiles(shells, host, notes=mirror.notes)
+        files: ShellFiles | SFTPFiles
+        if sessions is None:
+            files = ShellFiles(shells, host, notes=mirror.notes)
+        else:
+            files = SFTPFiles(sessions, notes=mirror.notes)
         self._clean(mirror, files)
-        return Site(host, workspace, files, SyncEngine(mirror, files=files, workspace=workspace))
+        return Site(host, workspace, files, SyncEngine(mirror, files=files, workspace=workspace), has_shell)
 
-    def _clean(self, mirror: LocalMirror, files: ShellFiles) -> None:
+    def _probe_sftp(self, sessions: SFTPSessions, options: Options) -> Host:
+        """Learn what a machine without a shell gives by SFTP.
+
+        Raises:
+            ShellUnsupported: it gives no SFTP either.
+        """
+        try:
+            return probe_sftp(sessions, self._config.workdir, user=options.user, flights=Flights())
+        except (ChannelRefused, SFTPError) as exc:
+            raise (self._running_shells().status.error or exc) from exc
+
+    def _clean(self, mirror: LocalMirror, files: ShellFiles | SFTPFiles) -> None:
         """Remove what writes that were cut have left on the remote, and mend what they left half-written."""
         leftovers = mirror.notes.left()
         if leftovers:
@@ -360,20 +421,16 @@ def mirror_folder(config: Config, options: Options, *, home: Path) -> Path:
     return base / host_slug(options.user, options.host_name, options.port, config.enter)
 
 
-def _refuse_unbuilt(config: Config) -> None:
-    """Name the settings that this version does not honour, instead of swallowing them.
+def _check_together(config: Config) -> None:
+    """Refuse settings that contradict each other.
 
     Raises:
-        ConfigError: one of them is set.
+        ConfigError: files are to travel by SFTP, which does not reach where REMOTE_ENTER leads.
     """
-    for variable, value, accepted in (
-        ("REMOTE_FILES", "sftp" if config.files == "sftp" else None, "auto"),
-        ("REMOTE_TRANSPORT", "ssh" if config.transport == "ssh" else None, "auto or paramiko"),
-    ):
-        if value is not None:
-            raise ConfigError(
-                f"{variable}={value} is not supported by this version; accepted: {accepted}",
-                variable=variable,
-                value=value,
-                accepted=accepted,
-            )
+    if config.files == "sftp" and config.enter is not None:
+        raise ConfigError(
+            "REMOTE_FILES=sftp cannot be used with REMOTE_ENTER: SFTP reaches the login host only; unset one of them",
+            variable="REMOTE_FILES",
+            value="sftp",
+            accepted="auto",
+        )

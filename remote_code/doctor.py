@@ -8,6 +8,8 @@ from rich.markup import escape
 
 from remote_code.app import Engine, Site
 from remote_code.errors import NoSuchFile, RemoteCodeError
+from remote_code.remote.files import ANYWHERE
+from remote_code.remote.state import Wanted
 from remote_code.shell.job import Cancel, Flights
 
 
@@ -47,9 +49,15 @@ def examine(engine: Engine, *, create_workdir: bool, console: Console | None = N
 
 
 def _findings(site: Site) -> list[Finding]:
+    if not site.has_shell:
+        return [
+            Finding(False, "this account gives no shell: `bash` and `grep` are not to be had, files go by SFTP"),
+            Finding(True, f"workspace {site.workspace.root}"),
+            Finding(True, f"local copies in {site.sync.local.root}"),
+        ]
     host = site.host
     started = time.monotonic()
-    site.files.resolve([site.workspace.root], flights=Flights())
+    site.files.observe([Wanted(site.workspace.root)], roots=ANYWHERE, flights=Flights(), limit_bytes=0)
     flight_ms = (time.monotonic() - started) * 1000
     found = [
         Finding(True, f"connected; a small job takes {flight_ms:.0f} ms there and back"),

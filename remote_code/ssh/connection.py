@@ -193,21 +193,27 @@ class Connection:
             ChannelRefused: the server opens no further channel here; the link stays good.
             ConnectionLost: the link has ended.
         """
-        return self._open(command, timeout_s=timeout_s, on_terminal=False)
+        environment = self.options.environment
+        return self._open(lambda: self._transport.open_exec(command, environment, timeout_s=timeout_s))
 
     def open_terminal(self, command: str, *, timeout_s: float) -> ExecChannel:
         """Open a session channel as `open_exec`, whose streams are a pseudo-terminal."""
-        return self._open(command, timeout_s=timeout_s, on_terminal=True)
+        environment = self.options.environment
+        return self._open(
+            lambda: self._transport.open_exec(command, environment, timeout_s=timeout_s, on_terminal=True)
+        )
 
-    def _open(self, command: str, *, timeout_s: float, on_terminal: bool) -> ExecChannel:
+    def open_subsystem(self, name: str, *, timeout_s: float) -> ExecChannel:
+        """Open a session channel with a subsystem in it, such as `sftp`; raises as `open_exec`."""
+        return self._open(lambda: self._transport.open_subsystem(name, timeout_s=timeout_s))
+
+    def _open(self, start: "Callable[[], ParamikoChannel]") -> ExecChannel:
         import paramiko
 
         if not self.is_alive:
             raise self.lost("no channel can be opened", outcome="not_started")
         try:
-            channel = self._transport.open_exec(
-                command, self.options.environment, timeout_s=timeout_s, on_terminal=on_terminal
-            )
+            channel = start()
         except paramiko.SSHException as exc:
             if not self.is_alive:
                 raise self.lost("no channel could be opened") from exc

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -266,6 +266,13 @@ class ProgramLink:
             ChannelRefused: the server opens no further channel here; the link stays good.
             ConnectionLost: the link has ended.
         """
+        return self._open(["--", command], timeout_s=timeout_s)
+
+    def open_subsystem(self, name: str, *, timeout_s: float) -> ProgramChannel:
+        """Start a client that opens a session with a subsystem in it, such as `sftp`; raises as `open_exec`."""
+        return self._open(["-s", "--", name], timeout_s=timeout_s)
+
+    def _open(self, words: Sequence[str], *, timeout_s: float) -> ProgramChannel:
         if not self.is_alive:
             raise self.lost("no channel can be opened", outcome="not_started")
         with self._lock:
@@ -280,8 +287,7 @@ class ProgramLink:
                     # Without the master the client would connect by itself.
                     *("-o", "ControlMaster=no", "-o", "ProxyCommand=false"),
                     *_words(self._command),
-                    "--",
-                    command,
+                    *words,
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

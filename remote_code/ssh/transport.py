@@ -296,6 +296,15 @@ class LinkTransport(paramiko.Transport):
             SSHException: it opened one and refused the command, or did not answer in time.
             EOFError: the link is lost.
         """
+        return self._start("exec", command, environment, timeout_s=timeout_s, on_terminal=on_terminal)
+
+    def open_subsystem(self, name: str, *, timeout_s: float) -> Channel:
+        """Open a session and start a subsystem in it (RFC 4254, 6.5); raises as `open_exec`."""
+        return self._start("subsystem", name, (), timeout_s=timeout_s, on_terminal=False)
+
+    def _start(
+        self, kind: str, what: str, environment: tuple[tuple[str, str], ...], *, timeout_s: float, on_terminal: bool
+    ) -> Channel:
         deadline = time.monotonic() + timeout_s
         channel = self.open_session(timeout=timeout_s)
         channel.wake = threading.Event()  # type: ignore[attr-defined] # ours
@@ -305,12 +314,12 @@ class LinkTransport(paramiko.Transport):
         if on_terminal:
             self._send_terminal_request(channel)
         channel._event_pending()  # type: ignore[attr-defined] # private
-        self._send_request(channel, "exec", command, wants_reply=True)
+        self._send_request(channel, kind, what, wants_reply=True)
         channel.event.wait(max(0.0, deadline - time.monotonic()))
         if not channel.event_ready:
             was_closed = channel.closed
             channel.close()
-            raise SSHException("the command was refused" if was_closed else "no answer to the command")
+            raise SSHException(f"{kind} was refused" if was_closed else f"no answer to {kind}")
         return channel
 
     def _send_terminal_request(self, channel: Channel) -> None:
