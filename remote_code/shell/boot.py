@@ -13,6 +13,8 @@ STANDBY = ("start", "command", "ready", "standby")
 """Files of `scripts/` that make a standby shell, in order."""
 RESIDENT = ("start", "resident", "ready", "serve")
 """Files of `scripts/` that make a resident shell, in order."""
+TERMINAL = ("terminal", "standby")
+"""Files of `scripts/` that make the terminal half of a sudo pair, in order."""
 
 _OPEN_ENDS = ("{", "(", "&", "|", ";", " do", " then", " else", " in")
 _BOOT = "exec {shell} -c 'eval \"$1\"' 'eval \"$1\"' '{text}'"
@@ -80,10 +82,23 @@ def find_ready(buffer: bytes | bytearray, token: str) -> Ready | None:
     return Ready(int(found[1]), int(found[2]), found[3].decode(), found.end())
 
 
+def script_text(name: str) -> str:
+    """Return a file of `scripts/` without its comments and indentation, as lines of a job."""
+    return "".join(f"{line}\n" for line in _code_lines(_read_script(name)))
+
+
 @functools.cache
 def _flat_script(name: str) -> str:
-    source = resources.files("remote_code.shell").joinpath("scripts", f"{name}.sh").read_text(encoding="utf-8")
-    return flatten(source)
+    return flatten(_read_script(name))
+
+
+def _read_script(name: str) -> str:
+    return resources.files("remote_code.shell").joinpath("scripts", f"{name}.sh").read_text(encoding="utf-8")
+
+
+def _code_lines(source: str) -> list[str]:
+    lines = [line.strip() for line in source.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def flatten(source: str) -> str:
@@ -92,8 +107,7 @@ def flatten(source: str) -> str:
     Raises:
         ValueError: the text holds what some login shell would not read as it stands between single quotes.
     """
-    lines = [line.strip() for line in source.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
+    lines = _code_lines(source)
     text = " ".join(line if line.endswith(_OPEN_ENDS) else f"{line} ;" for line in lines).removesuffix(" ;")
     if re.search(r"['\\\n]|!(?! )", text):
         raise ValueError(f"a boot text may not hold a quote, a backslash or a bare exclamation mark: {text!r}")

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Channel(Protocol):
@@ -88,6 +88,14 @@ class Link(Protocol):
 
     def close(self) -> None:
         """End the link and all its channels."""
+
+
+@runtime_checkable
+class OpensTerminals(Protocol):
+    """What a link can do besides, if its transport has it."""
+
+    def open_terminal(self, command: str, *, timeout_s: float) -> Channel:
+        """Open a channel as `Link.open_exec`, whose streams are a pseudo-terminal (RFC 4254, 6.2)."""
 
 
 Connect = Callable[[], Link]

@@ -14,7 +14,7 @@ from remote_code.shell.channel import Connect
 from remote_code.shell.opening import open_resident, open_standby
 from remote_code.shell.roster import Connection, LinkStatus, Roster, Worker
 from remote_code.shell.schedule import Kind
-from remote_code.shell.worker import ResidentShell, StandbyShell
+from remote_code.shell.worker import Slot, Tenant
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Keeper:
     def end(self, worker: Worker) -> None:
         """End a worker's session, without making the caller wait for the server."""
         assert worker.shell is not None
-        if worker.shell.channel.is_closed or not worker.connection.ends_badly:
+        if worker.shell.is_over or not worker.connection.ends_badly:
             self._end(worker)
         else:
             self._spawn("shells-end", lambda: self._end_in_order(worker))
@@ -163,8 +163,10 @@ class Keeper:
             if not is_in_service:
                 self._end(worker)
 
-    def _start_shell(self, worker: Worker) -> StandbyShell | ResidentShell:
+    def _start_shell(self, worker: Worker) -> Tenant:
         link, place = worker.connection.link, self._roster.settings.place
+        if worker.kind is Kind.TERMINAL:
+            return Slot(link)
 
         def on_session() -> None:
             with self._roster.changed:
@@ -188,14 +190,7 @@ class Keeper:
     def _end_in_order(self, worker: Worker) -> None:
         """Let the server close the session first: Dropbear loses a connection on which one opens while one ends."""
         assert worker.shell is not None
-        channel = worker.shell.channel
-        deadline = time.monotonic() + END_S
-        while True:
-            channel.wake.clear()
-            left_s = deadline - time.monotonic()
-            if channel.is_closed or left_s <= 0:
-                break
-            channel.wake.wait(left_s)
+        worker.shell.wait_until_over(END_S)
         self._end(worker)
 
     def _end(self, worker: Worker) -> None:

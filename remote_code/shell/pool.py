@@ -5,6 +5,7 @@ Few connections, shells opened before they are needed, a fair queue: `schedule.p
 or may be repeated.
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +19,13 @@ from remote_code.shell.job_text import check_command
 from remote_code.shell.keeper import Keeper
 from remote_code.shell.roster import LinkState, LinkStatus, PoolSettings, Roster, Worker
 from remote_code.shell.schedule import Kind, Lane, Phase, limit
-from remote_code.shell.worker import ResidentShell, StandbyShell
+from remote_code.shell.sudo import PairUnsupported, SudoPair, SudoPassword, wants_pair
+from remote_code.shell.worker import ResidentShell, Slot, StandbyShell, Tenant
 
 __all__ = ["LinkState", "LinkStatus", "PoolSettings", "Shells"]
 
+PAIR_FLIGHTS = 5
+"""Flights of a sudo pair besides the first: terminal opened (2), found (1), the command, the end of its output."""
 MAX_ATTEMPTS = 4
 """How often a job that did not start moves to another worker before its caller is told."""
 
@@ -44,6 +48,7 @@ class Shells:
         state or its error has changed.
         """
         self._roster = Roster(settings, clock)
+        self._password = SudoPassword(settings.sudo_password) if settings.sudo_password else None
         self._keeper = Keeper(self._roster, connect, library=library, on_status=on_status)
 
     def start(self) -> None:
@@ -118,6 +123,9 @@ class Shells:
             ConnectionFailed, ConnectionLost, PoolTimeout, PoolClosed, Cancelled: the command was not started.
             InvalidArguments, NoSuchFile, NotADirectory, PermissionDenied: the command or its directory is unusable.
         """
+        if self._password and wants_pair(command) and self._roster.settings.place.enter is None:
+            with contextlib.suppress(PairUnsupported):
+                return self._run_pair(command, self._password, flights, cancel, on_output)
         return self._run_standby(Lane.COMMAND, command, flights, cancel, on_output)
 
     def run_search(
@@ -201,6 +209,33 @@ class Shells:
                         raise
         raise AssertionError("the last attempt returns or raises")
 
+    def _run_pair(
+        self,
+        command: Command,
+        password: SudoPassword,
+        flights: Flights,
+        cancel: Cancel | None,
+        on_output: OnOutput | None,
+    ) -> Result:
+        """Run a command beside a terminal on which sudo may ask; see `sudo.py`."""
+        check_command(command)
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            # The terminal's session first: whoever holds a command worker can then always finish.
+            with (
+                self._lend(Lane.TERMINAL, Flights(), cancel) as slot,
+                self._lend(Lane.COMMAND, flights, cancel) as loan,
+            ):
+                assert isinstance(slot.shell, Slot)
+                assert isinstance(loan.shell, StandbyShell)
+                flights.add(PAIR_FLIGHTS)
+                try:
+                    pair = SudoPair(loan.shell, slot.shell.link, place=self._roster.settings.place, password=password)
+                    return pair.run(command, cancel=cancel, on_output=on_output)
+                except ConnectionLost:
+                    if attempt == MAX_ATTEMPTS:
+                        raise
+        raise AssertionError("the last attempt returns or raises")
+
     @contextmanager
     def _lend(self, lane: Lane, flights: Flights, cancel: Cancel | None) -> Iterator["_Loan"]:
         worker = self._acquire(lane, flights, cancel)
@@ -250,7 +285,7 @@ class Shells:
 class _Loan:
     """What `_lend` gives out; the holder says whether the shell may serve again."""
 
-    shell: StandbyShell | ResidentShell | None
+    shell: Tenant | None
     window_bytes: int
     is_reusable: bool = False
 

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pydantic import SecretStr
+
 from remote_code.errors import (
     AlgorithmUnsupported,
     AuthenticationFailed,
@@ -23,7 +25,7 @@ from remote_code.shell import schedule
 from remote_code.shell.boot import Place
 from remote_code.shell.channel import Link
 from remote_code.shell.schedule import SESSIONS_PER_LINK, Kind, Lane, Phase
-from remote_code.shell.worker import ResidentShell, StandbyShell
+from remote_code.shell.worker import Tenant
 
 FINAL_ERRORS = (AuthenticationFailed, HostKeyMismatch, AlgorithmUnsupported, ShellUnsupported, ConfigError)
 """What no second attempt can mend without a person."""
@@ -77,6 +79,8 @@ class PoolSettings:
     """How long a caller waits for a worker."""
     idle_s: float = 300.0
     """After so long without a call the pool shrinks to one standby shell."""
+    sudo_password: SecretStr | None = None
+    """Answers sudo's question in commands that name sudo."""
 
 
 @dataclass(slots=True, eq=False)
@@ -118,7 +122,7 @@ class Worker:
     """Whether the server has given it a channel."""
     ready_at: float = 0.0
     lane: Lane | None = None
-    shell: StandbyShell | ResidentShell | None = None
+    shell: Tenant | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -353,7 +357,7 @@ class Roster:
         """Note that the server has given a worker its channel."""
         worker.has_session = self._has_had_session = True
 
-    def opened(self, worker: Worker, shell: StandbyShell | ResidentShell) -> bool:
+    def opened(self, worker: Worker, shell: Tenant) -> bool:
         """Put a started worker into service; return False when it is of no use any more and must be ended."""
         worker.shell = shell
         worker.ready_at = self.clock()

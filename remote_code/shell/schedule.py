@@ -24,6 +24,8 @@ class Kind(enum.Enum):
     """Scripts, one after the other."""
     TRANSFER = "transfer"
     """A standby shell on the connection for files, which carries one large file; opened when it is wanted."""
+    TERMINAL = "terminal"
+    """A session kept free for the terminal of a sudo pair; taken when it is wanted."""
 
 
 class Lane(enum.Enum):
@@ -33,6 +35,7 @@ class Lane(enum.Enum):
     SEARCH = "search"
     FILE = "file"
     TRANSFER = "transfer"
+    TERMINAL = "terminal"
 
     @property
     def kind(self) -> Kind:
@@ -45,8 +48,14 @@ _KINDS = {
     Lane.SEARCH: Kind.STANDBY,
     Lane.FILE: Kind.RESIDENT,
     Lane.TRANSFER: Kind.TRANSFER,
+    Lane.TERMINAL: Kind.TERMINAL,
 }
-_HOMES = {Kind.STANDBY: Kind.STANDBY, Kind.RESIDENT: Kind.RESIDENT, Kind.TRANSFER: Kind.RESIDENT}
+_HOMES = {
+    Kind.STANDBY: Kind.STANDBY,
+    Kind.RESIDENT: Kind.RESIDENT,
+    Kind.TRANSFER: Kind.RESIDENT,
+    Kind.TERMINAL: Kind.RESIDENT,
+}
 """The purpose of the connection that each kind belongs on."""
 
 
@@ -155,6 +164,8 @@ def limit(kind: Kind, view: View) -> int:
         return view.file_size
     if kind is Kind.TRANSFER:
         return TRANSFERS
+    if kind is Kind.TERMINAL:
+        return view.command_size
     return view.command_size + (1 if _n_commands(view) >= view.command_size else 0)
 
 

@@ -10,13 +10,36 @@ from dataclasses import dataclass
 
 from remote_code.errors import Cancelled, ConnectionLost
 from remote_code.shell import boot
-from remote_code.shell.channel import Channel
+from remote_code.shell.channel import Channel, Link
 from remote_code.shell.job import Cancel, Command, OnOutput, Outcome, Result, Script
 from remote_code.shell.job_text import JobText, command_job, library_job, script_job
 from remote_code.shell.run import CommandRun, pump, raise_for_workdir
 
 SEND_TIMEOUT_S = 30.0
 """How long the server may keep its receive window closed."""
+
+
+class Slot:
+    """A session of a link that is kept free for its holder, who opens a channel there and closes it."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a channel may be opened."""
+        return self.link.is_alive
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing of it is left to wait for."""
+        return True
+
+    def wait_until_over(self, timeout_s: float) -> None:
+        """Return at once: the holder has waited for the end of its channel."""
+
+    def close(self) -> None:
+        """Do nothing: the channel is the holder's."""
 
 
 class Shell:
@@ -33,6 +56,21 @@ class Shell:
     def is_usable(self) -> bool:
         """Whether a job may still be sent, as far as is known without sending anything."""
         return not (self.channel.is_closed or self.channel.is_link_lost or self.channel.exit_status is not None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its session has ended, at the server too."""
+        return self.channel.is_closed
+
+    def wait_until_over(self, timeout_s: float) -> None:
+        """Block until the server has closed the session, or for `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self.channel.wake.clear()
+            left_s = deadline - time.monotonic()
+            if self.channel.is_closed or left_s <= 0:
+                return
+            self.channel.wake.wait(left_s)
 
     def close(self) -> None:
         """End the shell, and whatever still runs in it, by its lifeline; wakes who waits for it in another thread."""
@@ -165,3 +203,7 @@ def lost_error(*, is_started: bool, is_repeatable: bool, is_silent: bool = False
     what = "the remote machine did not answer in time" if is_silent else "the connection to the remote machine was lost"
     known = "whether the work was done is unknown" if is_started else "nothing was done"
     return ConnectionLost(f"{what}; {known}", outcome=outcome, retry_safe=is_repeatable or not is_started)
+
+
+Tenant = StandbyShell | ResidentShell | Slot
+"""What a worker of the pool holds."""

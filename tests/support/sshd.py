@@ -72,10 +72,16 @@ class SSHServer:
         environment: Mapping[str, str] | None = None,
         host_key_kind: str = "ed25519",
         login_shell: str | None = None,
+        mounts: Mapping[str, Path] | None = None,
+        user: str | None = None,
     ) -> None:
-        """Describe a server; `login_shell` (as root only) is the account's, in a mount namespace of the server."""
+        """Describe a server.
+
+        As root only: `login_shell` is the account's, `mounts` are files that stand in the place of others, both in a
+        mount namespace of the server; `user` is another account to log in to.
+        """
         self.folder = folder
-        self.user = pwd.getpwuid(os.getuid()).pw_name
+        self.user = user or pwd.getpwuid(os.getuid()).pw_name
         self.port = free_port()
         self.host_key = folder / "host_key"
         self.client_key = folder / "client_key"
@@ -85,6 +91,7 @@ class SSHServer:
         self._environment = dict(environment or {})
         self._host_key_kind = host_key_kind
         self._login_shell = login_shell
+        self._mounts = dict(mounts or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -114,7 +121,12 @@ class SSHServer:
             Path("/run/sshd").mkdir(parents=True, exist_ok=True)
         words = [SSHD, "-D", "-f", str(config_file), "-E", str(self.log)]
         if self._login_shell:
-            words = self._with_login_shell(words, self._login_shell)
+            self._mounts["/etc/passwd"] = self._write_passwd(self._login_shell)
+        if self._mounts:
+            # All of it becomes one process, so that it is ended by one id.
+            binds = [shlex.join(["mount", "--bind", str(source), target]) for target, source in self._mounts.items()]
+            script = " && ".join([*binds, f"exec {shlex.join(words)}"])
+            words = ["unshare", "--mount", "--", "/bin/sh", "-c", script]
         self._process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -153,15 +165,14 @@ class SSHServer:
             words += ["-o", f"HostKeyAlias=[127.0.0.1]:{self.port}"]
         return shlex.join([*words, *options, f"{self.user}@127.0.0.1"])
 
-    def _with_login_shell(self, words: list[str], shell: str) -> list[str]:
-        """Return what runs `words` where the account has another login shell; all of it is one process."""
+    def _write_passwd(self, shell: str) -> Path:
+        """Write a passwd file in which the account has another login shell."""
         passwd = self.folder / "passwd"
         lines = Path("/etc/passwd").read_text(encoding="utf-8").splitlines()
         fields = [line.rsplit(":", 1) for line in lines]
         changed = [f"{rest}:{shell if rest.startswith(self.user + ':') else old}" for rest, old in fields]
         passwd.write_text("\n".join(changed) + "\n", encoding="utf-8")
-        mount = f"mount --bind {shlex.quote(str(passwd))} /etc/passwd && exec {shlex.join(words)}"
-        return ["unshare", "--mount", "--", "/bin/sh", "-c", mount]
+        return passwd
 
     def _session_pids(self) -> list[int]:
         """Return the ids of the server's children and their children that belong to sshd."""
