@@ -1,8 +1,9 @@
 """WRITE-1: a link that dies at any byte, or a worker that is killed at any moment, leaves each file old or new.
 
-A share of the cut points is tried, chosen by a printed seed; REMOTE_CODE_CUT_EVERY=1 tries each.
+A share of the cut points is tried, chosen by a printed seed; `make torture` tries each.
 """
 
+import hashlib
 import os
 import random
 import signal
@@ -24,11 +25,12 @@ from remote_code.shell import boot
 from remote_code.shell.boot import RESIDENT, Place
 from remote_code.shell.job import Cancel, Flights, Outcome, Result, Script
 from remote_code.shell.job_text import library_job, script_job
-from tests.remote.conftest import ShellMachine
+from tests.remote.conftest import Machine, ShellMachine
 from tests.support.posix_shells import shell_command
 
-EVERY = int(os.environ.get("REMOTE_CODE_CUT_EVERY", "70"))
-KILLS = int(os.environ.get("REMOTE_CODE_KILLS", "12"))
+TORTURE = bool(os.environ.get("REMOTE_CODE_TORTURE"))
+EVERY = int(os.environ.get("REMOTE_CODE_CUT_EVERY") or (1 if TORTURE else 70))
+KILLS = int(os.environ.get("REMOTE_CODE_KILLS") or (500 if TORTURE else 12))
 SEED = int(os.environ.get("REMOTE_CODE_SEED", random.randrange(10**6)))
 
 OLD = {"replaced": b"old contents\n" * 9, "removed": b"old too\n", "linked": b"old in place\n" * 5}
@@ -58,6 +60,10 @@ class Recorder:
     def run_script(self, script: Script, *, flights: Flights, cancel: Cancel | None = None) -> Result:
         self.scripts.append(script)
         return Result(Outcome.UNKNOWN, None, None, b"", b"")
+
+
+def sha256(contents: bytes) -> str:
+    return hashlib.sha256(contents).hexdigest()
 
 
 def set_up(folder: Path) -> None:
@@ -182,32 +188,26 @@ def test_a_whole_job_makes_all_changes(shell_machine: ShellMachine, place: Path,
     ],
 )
 def test_a_file_half_written_in_place_is_made_whole(
-    shell_machine: ShellMachine, place: Path, target: bytes, cleaned: Cleaned, after: bytes
+    machine: Machine, place: Path, target: bytes, cleaned: Cleaned, after: bytes
 ) -> None:
     """WRITE-1"""
+    old, new = b"old contents", b"new contents"
     file, temp = place / "file", place / ".rc-0011223344556677-1"
-    file.write_bytes(b"old contents")
-    notes = Notes()
-    files = ShellFiles(Recorder(), shell_machine.host, notes=notes)
-    change = Change(RemotePath(str(file)), shell_machine.state(file), b"new contents")
-    with pytest.raises(Exception, match="connection was lost"):
-        files.replace([change], roots=ANYWHERE, flights=Flights())
-    (noted,) = notes.kept
-    temp = place / f".rc-{noted.token}-1"
-    temp.write_bytes(b"new contents")
-    (place / f"{temp.name}.old").write_bytes(b"old contents")
+    noted = Leftover("0011223344556677", 1, RemotePath(str(file)), None, sha256(old), sha256(new))
+    temp.write_bytes(new)
+    (place / f"{temp.name}.old").write_bytes(old)
     file.write_bytes(target)
-    assert shell_machine.files.clean([noted], flights=Flights()) == [cleaned]
+    assert machine.files.clean([noted], flights=Flights()) == [cleaned]
     assert file.read_bytes() == after
     left = {path.name for path in place.iterdir()}
     assert left == ({"file", temp.name, f"{temp.name}.old"} if cleaned is Cleaned.KEPT else {"file"})
 
 
-def test_cleaning_touches_only_what_was_noted(shell_machine: ShellMachine, place: Path) -> None:
+def test_cleaning_touches_only_what_was_noted(machine: Machine, place: Path) -> None:
     foreign = place / ".rc-ffffffffffffffff-1"
     foreign.write_bytes(b"of another engine")
     noted = Leftover("0011223344556677", 1, RemotePath(f"{place}/file"), None, None, "0" * 64)
-    assert shell_machine.files.clean([noted], flights=Flights()) == [Cleaned.NONE]
+    assert machine.files.clean([noted], flights=Flights()) == [Cleaned.NONE]
     assert foreign.exists()
 
 

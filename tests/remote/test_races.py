@@ -15,7 +15,7 @@ from remote_code.remote.state import Absent, Change, Changed, Present, Wanted
 from remote_code.shell.job import Flights
 from tests.support.posix_shells import SHELLS, local_shells, programs_without
 
-INCREMENTS = int(os.environ.get("REMOTE_CODE_INCREMENTS", "12"))
+INCREMENTS = int(os.environ.get("REMOTE_CODE_INCREMENTS") or (500 if os.environ.get("REMOTE_CODE_TORTURE") else 12))
 
 LATE_WRITER = """#!/bin/sh
 case $1 in -f) for target do :; done; printf 'late\\n' >>"$target";; esac

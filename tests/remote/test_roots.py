@@ -107,7 +107,7 @@ def test_a_root_that_is_a_link_or_missing_or_the_top_is_a_root(machine: Machine,
 def test_fuzzed_trees_never_let_anything_out(machine: Machine, place: Path) -> None:
     """PATH-1: random links, names and roots; the real path as Python knows it decides what may be told."""
     seed = int(os.environ.get("REMOTE_CODE_SEED", random.randrange(10**6)))
-    rounds = int(os.environ.get("REMOTE_CODE_FUZZ_ROUNDS", "6"))
+    rounds = int(os.environ.get("REMOTE_CODE_FUZZ_ROUNDS") or (320 if os.environ.get("REMOTE_CODE_TORTURE") else 6))
     print(f"seed {seed}, {rounds} rounds of 80 paths")
     rng = random.Random(seed)
     names = ["a", "b", "app", "app2", "..", ".", "$(touch canary)", "x\ny", "'", "-n", decode_path(b"\xff")]
