@@ -52,6 +52,8 @@ def open_transport(options: Options, *, secrets: Secrets, on_notice: Callable[[s
     environ = options.context.environ if options.context is not None else os.environ
     for note in options.notes:
         _log.info("event=not_honoured %s", note)
+    if options.login.batch_mode:
+        secrets = replace(secrets, ask=None)
     with ExitStack() as stack:
         stream, carriers = _open_stream(options, environ, secrets=secrets, on_notice=on_notice)
         for carrier in carriers:

@@ -5,6 +5,7 @@ OpenSSH, PEM and PKCS#8 files of RSA, ECDSA and Ed25519 keys; hardware keys (sk-
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -120,7 +121,7 @@ def load_key(path: Path, passphrase: str | None) -> FileKey:
         PassphraseNeeded: it is encrypted, and `passphrase` is missing or wrong.
         KeyUnusable: it cannot be read, or is of a kind that we cannot use.
     """
-    data = _read(path)
+    data = _read(path, is_private=True)
     secret = passphrase.encode() if passphrase is not None and _is_encrypted(data) else None
     private: object
     try:
@@ -189,9 +190,13 @@ def certified_key(certificate: bytes) -> bytes | None:
         return None
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, *, is_private: bool = False) -> bytes:
     try:
         with path.open("rb") as stream:
+            info = os.fstat(stream.fileno())
+            if is_private and os.name != "nt" and info.st_uid == os.getuid() and info.st_mode & 0o077:
+                # As ssh: a key that others can read is not used.
+                raise KeyUnusable(f'may be read by other users; run `chmod go= "{path}"`')
             return stream.read(1 << 20)
     except OSError as exc:
         raise KeyUnusable(f"cannot be read: {exc.strerror}") from exc

@@ -185,6 +185,8 @@ def _resolve(command: SSHCommand, context: Context) -> Options:
     reader = _reader(settings, command.host, command.host, context)
     for option in command.options:
         reader.read_option(option.line, written=option.written)
+    # Before any file is read: what stands there may put both into commands.
+    _check_names(command.host, settings)
     _read_files(reader, context)
     host_name = command.host
     given = settings.first("HostName")
@@ -231,10 +233,7 @@ def _build(host: str, host_name: str, settings: Settings, context: Context) -> O
     account = context.account
     user = settings.word("User") or account.name
     port = int(settings.word("Port") or 22)
-    if not is_valid_host(host_name):
-        raise _refusal("HostName", host_name, "a host name without shell characters", settings)
-    if not is_valid_user(user):
-        raise _refusal("User", user, "a user name without shell characters", settings)
+    _check_names(host_name, settings)
     jump_value = settings.first("ProxyJump")
     jump = parse_jump(jump_value.words[0], jump_value.source) if jump_value else None
     values = tokens(
@@ -264,6 +263,14 @@ def _build(host: str, host_name: str, settings: Settings, context: Context) -> O
         notes=notes,
         needs_program=needs_program,
     )
+
+
+def _check_names(host_name: str, settings: Settings) -> None:
+    user = settings.word("User")
+    if not is_valid_host(host_name):
+        raise _refusal("HostName", host_name, "a host name without shell characters", settings)
+    if user is not None and not is_valid_user(user):
+        raise _refusal("User", user, "a user name without shell characters", settings)
 
 
 def _check_effects(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:

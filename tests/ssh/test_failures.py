@@ -16,7 +16,8 @@ from remote_code.errors import (
     RemoteCodeError,
     ServerBusy,
 )
-from tests.support.connecting import connected, run
+from remote_code.ssh.dial import dial
+from tests.support.connecting import connected, options_of, run
 from tests.support.ssh_servers import RawServer, cuts_after, says, wait_until
 from tests.support.sshd import SSHServer, free_port, make_key
 
@@ -176,10 +177,31 @@ def _connects(server: SSHServer) -> bool:
         return False
 
 
-def test_several_addresses_are_tried_in_turn(sshd: SSHServer) -> None:
-    """`localhost` is ::1 and 127.0.0.1 on most machines, and the server listens on one of them."""
-    if len({row[0] for row in socket.getaddrinfo("localhost", sshd.port)}) < 2:
-        pytest.skip("localhost has one address here")
-    command = sshd.command("-oHostKeyAlias=[127.0.0.1]:" + str(sshd.port)).replace("@127.0.0.1", "@localhost")
+def test_several_addresses_are_tried_in_turn(sshd: SSHServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with an IPv6 address where nothing listens, and an IPv4 address where the server does."""
+    rows = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", sshd.port, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", sshd.port)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: rows)
+    command = sshd.command(f"-oHostKeyAlias=[127.0.0.1]:{sshd.port}").replace("@127.0.0.1", "@two.example.org")
     with connected(command) as connection:
         assert connection.is_alive
+
+
+def test_every_address_is_named_when_none_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    rows = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", port)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: rows)
+    error = attempt(raw_command(port).replace("@127.0.0.1", "@two.example.org"))
+    assert "127.0.0.1: " in error.message
+    assert "127.0.0.2: " in error.message
+
+
+def test_tcp_connections_wait_for_nothing(sshd: SSHServer) -> None:
+    with dial(options_of(sshd.command())) as sock:
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

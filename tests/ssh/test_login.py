@@ -93,6 +93,24 @@ def test_a_missing_key_file_is_named(sshd: SSHServer, tmp_path: Path) -> None:
     assert f"key {tmp_path / 'absent'} (no such file)" in caught.value.message
 
 
+def test_a_key_that_others_can_read_is_not_used(sshd: SSHServer, tmp_path: Path) -> None:
+    key = make_key(tmp_path / "key")
+    trust(sshd, key)
+    key.chmod(0o644)
+    with pytest.raises(AuthenticationFailed) as caught, connected(login_command(sshd, key)):
+        pass
+    assert "chmod" in caught.value.message
+
+
+def test_batch_mode_asks_nobody(tmp_path: Path) -> None:
+    with (
+        ScriptedServer(tmp_path, Script()) as server,
+        pytest.raises(AuthenticationFailed),
+        connected(server.command("-oBatchMode=yes"), ask=lambda prompt, echo: pytest.fail("somebody was asked")),
+    ):
+        pass
+
+
 def test_the_second_key_is_tried_when_the_first_is_refused(sshd: SSHServer, tmp_path: Path) -> None:
     first = make_key(tmp_path / "first")
     with connected(sshd.command().replace("-i ", f"-i {first} -i ", 1)) as connection:
