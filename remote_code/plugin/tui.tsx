@@ -19,6 +19,9 @@ const REFRESH_MS = 1000
 /** Longer errors and notices are cut: the whole text stands in the session and in the log. */
 const NOTE_LENGTH = 60
 
+/** Longer paths lose their beginning: the place right of the prompt is narrow, most of all on the home screen. */
+const PATH_LENGTH = { home: 14, session: 32 }
+
 const home = process.platform === "win32" ? process.env.USERPROFILE : process.env.HOME
 const file = `${home}/.opencode/remote-code/status-${process.pid}.json`
 
@@ -27,13 +30,20 @@ function shorten(text: string) {
   return line.length > NOTE_LENGTH ? `${line.slice(0, NOTE_LENGTH - 1)}…` : line
 }
 
-function describe(status: Status | null) {
+function shortenPath(path: string | null, length: number) {
+  if (!path || path.length <= length) return path
+  const tail = path.slice(1 - length)
+  const slash = tail.indexOf("/")
+  return "…" + (slash < 0 ? tail : tail.slice(slash))
+}
+
+function describe(status: Status | null, pathLength: number) {
   if (!status) return "🌐 Remote: starting…"
-  const words = ["🌐 Remote:", status.host, status.workdir]
+  const words = ["🌐 Remote:", status.host, shortenPath(status.workdir, pathLength)]
   if (status.state === "connecting") words.push("connecting…")
   if (status.state === "degraded") words.push("reconnecting…")
   if (status.state === "failed") words.push("✗", shorten(status.error?.message ?? "failed"))
-  if (status.state === "ready" && status.rttMs !== null) words.push(`${Math.round(status.rttMs)} ms`)
+  if (status.state === "ready" && status.rttMs !== null) words.push(status.rttMs < 1 ? "<1 ms" : `${Math.round(status.rttMs)} ms`)
   if (status.notice) words.push("·", shorten(status.notice))
   return words.filter(Boolean).join(" ")
 }
@@ -44,27 +54,29 @@ async function tui(api: any) {
   delete process.env.REMOTE_PASSWORD
   delete process.env.REMOTE_SUDO_PASSWORD
 
-  const badges = new Set<any>()
+  const badges = new Map<any, number>()
   let status: Status | null = null
 
-  const paint = (badge: any) => {
+  const paint = (badge: any, pathLength: number) => {
     const colors = api.theme.current
     const color = { ready: colors.textMuted, failed: colors.error }[status?.state as string] ?? colors.warning
-    badge.content = describe(status)
+    badge.content = describe(status, pathLength)
     badge.fg = color
   }
 
   const refresh = async () => {
     // Missing, or replaced in this moment: the next look will find it.
     status = await Bun.file(file).json().catch(() => null)
-    for (const badge of badges) badge.isDestroyed ? badges.delete(badge) : paint(badge)
+    for (const [badge, pathLength] of badges) badge.isDestroyed ? badges.delete(badge) : paint(badge, pathLength)
   }
 
-  const badge = () => (
+  const badge = (pathLength: number) => () => (
     <text
+      wrapMode="none"
+      truncate
       ref={(node: any) => {
-        badges.add(node)
-        paint(node)
+        badges.set(node, pathLength)
+        paint(node, pathLength)
       }}
     />
   )
@@ -72,7 +84,8 @@ async function tui(api: any) {
   await refresh()
   const timer = setInterval(refresh, REFRESH_MS)
   api.lifecycle.onDispose(() => clearInterval(timer))
-  api.slots.register({ order: 50, slots: { home_prompt_right: badge, session_prompt_right: badge } })
+  const slots = { home_prompt_right: badge(PATH_LENGTH.home), session_prompt_right: badge(PATH_LENGTH.session) }
+  api.slots.register({ order: 50, slots })
 }
 
 export default { id: "remote-code-badge", tui }
