@@ -5,6 +5,7 @@ when it has failed. What a person set wrongly is an error of every call, never o
 """
 
 import logging
+import os
 import secrets
 import threading
 import time
@@ -314,14 +315,17 @@ class Engine:
             self._site.sync.close()
 
     def _connect(self) -> "Connection | ProgramLink":
+        from remote_code.ssh.askpass import find_askpass
         from remote_code.ssh.link import open_link
         from remote_code.ssh.secrets import Secrets
 
         if self._options is None:
             raise AssertionError("only an engine with a target connects")
+        # A pop-up answers prompts of the login; on an unknown host key only somebody at a terminal decides.
+        ask = self._prompt or find_askpass(os.environ)
         return open_link(
             self._options,
-            secrets=Secrets(self._config.password, self._prompt),
+            secrets=Secrets(self._config.password, ask, asks_about_hosts=self._prompt is not None),
             on_notice=self._take_notice,
             transport=self._config.transport,
         )

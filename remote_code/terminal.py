@@ -1,6 +1,7 @@
 """The person at the terminal: an engine that may ask them, their permission, log lines, the words of an error."""
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 from remote_code.config import Config
 from remote_code.errors import ConfigError, PermissionRejected
 from remote_code.process import take_environment
+from remote_code.ssh.target import parse_command
 
 if TYPE_CHECKING:
     from remote_code.app import Engine
@@ -63,10 +65,17 @@ class TerminalQuestion:
 
 
 def configure_logging(environ: Mapping[str, str], *, unset_level: str = "warning") -> None:
-    """Send log lines where REMOTE_LOG says; to standard error, from `unset_level` on, where it says nothing."""
+    """Send log lines where REMOTE_LOG says, else where `-E` and `-v` of REMOTE_SSH say.
+
+    Where neither says anything they go to standard error, from `unset_level` on.
+    """
     try:
         config = Config.from_environment(environ)
         log, level = config.log, config.log_level if environ.get("REMOTE_LOG") else unset_level
+        if not environ.get("REMOTE_LOG"):
+            command = parse_command(config.remote_ssh)
+            log = os.path.expanduser(command.log_file) if command.log_file else None
+            level = (unset_level, "info", "debug")[min(command.verbosity, 2)]
     except ConfigError:
         log, level = None, unset_level
     handler: logging.Handler = logging.StreamHandler()

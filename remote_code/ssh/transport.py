@@ -46,7 +46,8 @@ from remote_code.ssh.algorithms import Algorithms
 from remote_code.ssh.wire import put_string
 
 # Every failure is raised under a name of our own; paramiko would print a traceback for each as well.
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+if logging.getLogger("paramiko").level == logging.NOTSET:
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 _IDLE = threading.Event()
 """Stands in for the `wake` of channels that nobody waits on."""
