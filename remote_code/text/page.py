@@ -98,7 +98,8 @@ def render_directory(path: str, page: EntryPage) -> str:
         )
     else:
         note = f"\n({page.total} entries)"
-    return "\n".join([f"<path>{path}</path>", "<type>directory</type>", "<entries>", *page.entries, note, "</entries>"])
+    entries = "\n".join(page.entries)
+    return f"<path>{path}</path>\n<type>directory</type>\n<entries>\n{entries}\n{note}\n</entries>"
 
 
 def _footer(page: Page, max_bytes: int) -> str:
