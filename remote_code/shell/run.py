@@ -85,7 +85,11 @@ class CommandRun:
             if not (self._has_ended or self._is_cut):
                 self._channel.shutdown_write()
                 self._ending.stop()
-                self._wait_until(time.monotonic() + STOP_S, lambda: self._has_ended and self._channel.is_at_eof)
+                # The output half of a sudo pair stays for the 3 s until KILL, whatever ended; its silence is enough.
+                is_quiet = self._ending.is_elsewhere
+                self._wait_until(
+                    time.monotonic() + STOP_S, lambda: self._has_ended and (is_quiet or self._channel.is_at_eof)
+                )
             elif self._ending.is_elsewhere:
                 self._channel.shutdown_write()
             if self._has_ended and not self._channel.is_at_eof:
@@ -98,7 +102,7 @@ class CommandRun:
     def _is_cut(self) -> bool:
         """Whether nothing more can be heard of the command."""
         channel, ending = self._channel, self._ending
-        return channel.is_closed or channel.is_link_lost or ending.is_closed or ending.is_link_lost
+        return ending.is_closed or ending.is_link_lost or channel.is_link_lost
 
     @property
     def _has_ended(self) -> bool:
@@ -122,7 +126,7 @@ class CommandRun:
             channel.wake.clear()
             # The ends are looked at before the streams: what came before them is then certainly taken.
             is_final = channel.is_closed or channel.is_link_lost or channel.is_at_eof
-            is_last = is_over() or (self._is_cut and not self._has_ended) or channel.is_closed
+            is_last = is_over() or (self._is_cut and not self._has_ended) or (channel.is_closed and self._has_ended)
             n_bytes = pump(channel, self._take)
             left_s = deadline - time.monotonic()
             if is_last or left_s <= 0:

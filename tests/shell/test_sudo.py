@@ -25,7 +25,7 @@ ACCOUNT = "rc-tester"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SSHServer]:
-    """A server whose account may use sudo with its password, and only from a terminal."""
+    """A server whose account may use sudo with its password, and only from a terminal; `use_pty` as Debian has it."""
     if os.getuid() != 0 or not shutil.which("sudo"):
         pytest.skip("needs root and sudo")
     folder = Path(tempfile.mkdtemp(prefix="remote-code-sudo-"))
@@ -48,11 +48,10 @@ def server() -> Iterator[SSHServer]:
         source.chmod(0o640 if target.endswith("shadow") else 0o644)
         mounts[target] = source
     sudoers = folder / "sudoers"
-    sudoers.write_text(f"Defaults requiretty,timestamp_timeout=0\n{ACCOUNT} ALL=(ALL) ALL\n", encoding="utf-8")
+    sudoers.write_text(f"Defaults use_pty,requiretty,timestamp_timeout=0\n{ACCOUNT} ALL=(ALL) ALL\n", encoding="utf-8")
     sudoers.chmod(0o440)
     mounts["/etc/sudoers"] = sudoers
-    config = ["PermitUserEnvironment no"]
-    with SSHServer(folder / "sshd", config=config, mounts=mounts, user=ACCOUNT) as server:
+    with SSHServer(folder / "sshd", mounts=mounts, user=ACCOUNT) as server:
         for path in (folder / "sshd").iterdir():
             path.chmod(0o644 if path.name == "authorized_keys" else 0o600)
         yield server
