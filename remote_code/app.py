@@ -145,6 +145,7 @@ class Engine:
             self._config.pool_file_size,
             self._config.pool_stagger_ms / 1000,
             place=Place(enter=self._config.enter),
+            sudo_password=self._config.sudo_password,
         )
         self._sftp = SFTPLink(self._connect)
         self._shells = Shells(self._connect, settings=settings, library=library(), on_status=self._link_changed)
