@@ -6,7 +6,7 @@ import posixpath
 from remote_code.paths import encode_path
 from remote_code.remote import sftp_wire as wire
 from remote_code.remote.leftovers import Cleaned, Leftover
-from remote_code.remote.sftp_replace import LOCK_NAME
+from remote_code.remote.sftp_replace import lock_path, lock_temp
 from remote_code.remote.sftp_session import SFTPSession
 from remote_code.remote.sftp_state import read_files, writes
 from remote_code.remote.sftp_wire import Attributes, Handle, Type
@@ -18,15 +18,16 @@ def clean(session: SFTPSession, leftover: Leftover, *, flights: Flights) -> Clea
     target = encode_path(leftover.real_path or leftover.path)
     folder = posixpath.dirname(target).rstrip(b"/")
     temp = folder + f"/.rc-{leftover.token}-{leftover.index}".encode()
-    paths = [temp, temp + b".old", folder + b"/" + LOCK_NAME]
+    lock = lock_path(folder)
+    paths = [temp, temp + b".old", lock_temp(folder, leftover.token), lock]
     looks = session.flight([wire.on_path(Type.LSTAT, path) for path in paths], flights=flights)
     there = [path for path, look in zip(paths, looks, strict=True) if isinstance(look, Attributes)]
-    cleaned = Cleaned.NONE if not set(there) & set(paths[:2]) else Cleaned.REMOVED
+    cleaned = Cleaned.NONE if not set(there) - {lock} else Cleaned.REMOVED
     if paths[1] in there:
         cleaned = _clean_in_place(session, leftover, target, temp, flights=flights)
-    doomed = [] if cleaned is Cleaned.KEPT else [path for path in there if path in paths[:2]]
-    if paths[2] in there and _read(session, paths[2], flights=flights) == leftover.token.encode():
-        doomed.append(paths[2])
+    doomed = [] if cleaned is Cleaned.KEPT else [path for path in there if path != lock]
+    if lock in there and _read(session, lock, flights=flights) == leftover.token.encode():
+        doomed.append(lock)
     session.flight([wire.on_path(Type.REMOVE, path) for path in doomed], flights=flights)
     return cleaned
 

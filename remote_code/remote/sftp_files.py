@@ -77,8 +77,8 @@ class SFTPFiles:
     def replace(self, changes: Sequence[Change], *, roots: Sequence[RemotePath], flights: Flights) -> list[Changed]:
         """Write, create and remove files; all are compared before the first is changed.
 
-        Four flights: where the paths lead; temporaries and locks; the contents both ways; the renames. More than 100
-        files are done in parts, each compared as a whole.
+        Five flights: where the paths lead; temporaries; locks and the new contents; the old contents, to be compared;
+        the renames. More than 100 files are done in parts, each compared as a whole.
 
         Raises:
             RemoteChanged: a file is no longer as expected. Nothing was written, or (`done`) only the files named there.

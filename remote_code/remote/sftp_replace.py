@@ -2,6 +2,7 @@
 
 import hashlib
 import posixpath
+import random
 import threading
 import time
 from collections.abc import Sequence
@@ -20,7 +21,6 @@ from remote_code.remote.sftp_wire import Attributes, Code, Handle, Reply, Reques
 from remote_code.remote.state import Absent, Change, Changed, Kind, Present
 from remote_code.shell.job import Flights
 
-LOCK_NAME = b".rc-lock"
 LOCK_WAIT_S = 10.0
 LOCK_POLL_S = 0.05
 STALE_LOCK_S = 60.0
@@ -88,6 +88,24 @@ class _Item:
         return self.change.contents is not None
 
 
+class _Lock:
+    """The lock of one directory: a file with our token in it, renamed to the common name if nothing has that."""
+
+    def __init__(self, folder: bytes, token: str) -> None:
+        self.folder = folder
+        self.path = lock_path(folder)
+        self.temp = lock_temp(folder, token)
+        self.handle: Handle | None = None
+        self.is_ours = False
+
+    def take(self, token: str) -> list[Request]:
+        """Return the requests of which the last one takes the lock; the first time they write its contents."""
+        rename = wire.rename(self.temp, self.path)
+        if self.handle is None:
+            return [rename]
+        return [wire.write(self.handle, 0, token.encode()), wire.close(self.handle), rename]
+
+
 class Replacement:
     """One job of changes on one session."""
 
@@ -107,8 +125,7 @@ class Replacement:
         self._flights = flights
         self._token = new_token()
         self._items: list[_Item] = []
-        self._held: list[bytes] = []
-        """Lock files that are ours now."""
+        self._locks_to_take: list[_Lock] = []
 
     def run(self, roots: Sequence[RemotePath]) -> list[Changed]:
         """Carry out all changes, or none; see `SFTPFiles.replace`."""
@@ -132,8 +149,9 @@ class Replacement:
     def _run_noted(self) -> list[Changed]:
         try:
             self._make_parents()
-            self._open_all()
-            self._transfer()
+            self._open_temps()
+            self._lock_and_send()
+            self._compare_all()
             return self._commit()
         except Refused as exc:
             self._discard()
@@ -194,103 +212,124 @@ class Replacement:
                 missing += [parent for parent in parents[1:] if parent not in missing]
         self._flight([wire.make_directory(path) for path in missing])
 
-    def _open_all(self) -> None:
-        """Lock the directories and open all files, in one flight unless somebody else has a lock."""
+    def _open_temps(self) -> None:
+        """Make the temporaries and the files that shall become locks; nobody else sees them by name."""
+        folders = sorted({item.folder for item in self._items if item.is_write or item.place.kind is Kind.FILE})
+        self._locks_to_take = [_Lock(folder, self._token) for folder in folders]
+        writing = [item for item in self._items if item.is_write]
+        # Closed to others until the mode of the old file is known; a new file has the server's umask.
+        modes = [0o600 if item.place.kind is Kind.FILE else 0o666 for item in writing]
+        requests = [_exclusive(lock.temp, 0o600) for lock in self._locks_to_take]
+        requests += [_exclusive(item.temp, mode) for item, mode in zip(writing, modes, strict=True)]
+        replies = self._flight(requests)
+        n_locks = len(self._locks_to_take)
+        for lock, reply in zip(self._locks_to_take, replies, strict=False):
+            lock.handle = reply if isinstance(reply, Handle) else None
+        for item, reply in zip(writing, replies[n_locks:], strict=True):
+            item.new = reply if isinstance(reply, Handle) else None
+        for item, reply in zip(writing, replies[n_locks:], strict=True):
+            if isinstance(reply, Status):
+                raise Refused(_OPEN_REASONS.get(reply.code, "space"), item.change)
+        for lock, reply in zip(self._locks_to_take, replies, strict=False):
+            if isinstance(reply, Status):
+                first = next(item for item in self._items if item.folder == lock.folder)
+                raise Refused(_OPEN_REASONS.get(reply.code, "space"), first.change)
+
+    def _lock_and_send(self) -> None:
+        """Take all locks, open the old files behind them, and send the new contents, in one flight.
+
+        Only what is opened after its lock was taken is sure to be what other engines of ours have left.
+        """
         deadline = time.monotonic() + LOCK_WAIT_S
-        is_needed = [item for item in self._items if item.is_write or item.place.kind is Kind.FILE]
-        folders = sorted({item.folder for item in is_needed})
+        writing = [item for item in self._items if item.new is not None]
+        sends = [self._write_requests(item) for item in writing]
+        sent: list[Reply] | None = None
         while True:
-            requests = [self._exclusive(self._lock_of(folder), 0o600) for folder in folders]
-            n_locks = len(requests)
-            writing = [item for item in self._items if item.is_write]
+            locks = [request for lock in self._locks_to_take for request in lock.take(self._token)]
             existing = [item for item in self._items if item.place.kind is Kind.FILE]
-            # Closed to others until the mode of the old file is known; a new file has the server's umask.
-            modes = [0o600 if item.place.kind is Kind.FILE else 0o666 for item in writing]
-            requests += [self._exclusive(item.temp, mode) for item, mode in zip(writing, modes, strict=True)]
-            requests += [wire.open_file(item.real, wire.READ | wire.WRITE) for item in existing]
-            replies = self._flight(requests)
-            handles = [reply for reply in replies if isinstance(reply, Handle)]
-            for folder, reply in zip(folders, replies, strict=False):
-                if isinstance(reply, Handle):
-                    self._held.append(self._lock_of(folder))
-            for item, reply in zip(writing, replies[n_locks:], strict=False):
-                item.new = reply if isinstance(reply, Handle) else None
-            for item, reply in zip(existing, replies[n_locks + len(writing) :], strict=True):
+            opens = [wire.open_file(item.real, wire.READ | wire.WRITE) for item in existing]
+            payload = [request for requests in sends for request in requests] if sent is None else []
+            replies = self._flight([*locks, *opens, *payload])
+            sent = replies[len(locks) + len(opens) :] if sent is None else sent
+            opened = replies[len(locks) : len(locks) + len(opens)]
+            for item, reply in zip(existing, opened, strict=True):
                 item.old = reply if isinstance(reply, Handle) else None
-            refused = self._refused_opens(writing, existing, replies[n_locks:])
-            for folder, reply in zip(folders, replies, strict=False):
-                if isinstance(reply, Status) and reply.code == Code.PERMISSION_DENIED:
-                    refused = refused or Refused("denied", next(i.change for i in is_needed if i.folder == folder))
-            if refused is not None:
-                raise refused
-            if len(self._held) == n_locks:
-                self._flight_locks(handles[:n_locks])
-                return
-            self._give_back(folders, deadline)
+            if self._note_locks(replies[: len(locks)]):
+                break
+            self._step_back(deadline)
+        self._check_opened(existing, opened)
+        at = 0
+        for item, requests in zip(writing, sends, strict=True):
+            self._check_written(item, sent[at : at + len(requests)])
+            at += len(requests)
 
-    def _flight_locks(self, handles: Sequence[Handle]) -> None:
-        """Write into the locks whose they are, for the cleaning after a cut."""
-        for handle in handles:
-            self._session.post([wire.write(handle, 0, self._token.encode()), wire.close(handle)])
+    def _note_locks(self, replies: Sequence[Reply]) -> bool:
+        """Note which locks are ours now; whether all are."""
+        at = 0
+        for lock in self._locks_to_take:
+            at += len(lock.take(self._token))
+            reply = replies[at - 1]
+            lock.handle = None
+            lock.is_ours = isinstance(reply, Status) and reply.code == Code.OK
+        return all(lock.is_ours for lock in self._locks_to_take)
 
-    def _give_back(self, folders: Sequence[bytes], deadline: float) -> None:
-        """Undo the opens while another engine holds a lock; wait a moment, and take away what nobody holds."""
-        wanted = [self._lock_of(folder) for folder in folders if self._lock_of(folder) not in self._held]
-        self._discard()
+    def _step_back(self, deadline: float) -> None:
+        """Give back what we have while another engine holds a lock; wait a moment, take away what nobody holds."""
+        closes = [wire.close(item.old) for item in self._items if item.old is not None]
+        taken = [lock for lock in self._locks_to_take if lock.is_ours]
+        others = [lock for lock in self._locks_to_take if not lock.is_ours]
+        for item in self._items:
+            item.old = None
+        self._flight([*closes, *(wire.rename(lock.path, lock.temp) for lock in taken)])
+        for lock in taken:
+            lock.is_ours = False
         if time.monotonic() > deadline:
             raise Refused("busy", None)
-        looks = self._flight([wire.on_path(Type.LSTAT, path) for path in wanted])
+        looks = self._flight([wire.on_path(Type.LSTAT, lock.path) for lock in others])
         stale = [
-            path
-            for path, look in zip(wanted, looks, strict=True)
-            if isinstance(look, Attributes) and self._locks.is_stale(path, look)
+            lock.path
+            for lock, look in zip(others, looks, strict=True)
+            if isinstance(look, Attributes) and self._locks.is_stale(lock.path, look)
         ]
         self._flight([wire.on_path(Type.REMOVE, path) for path in stale])
         if not stale:
-            time.sleep(LOCK_POLL_S)
+            # Of random length, or two engines that want the same two locks would meet again and again.
+            time.sleep(LOCK_POLL_S * (0.5 + random.random()))
 
-    def _refused_opens(
-        self, writing: Sequence[_Item], existing: Sequence[_Item], replies: Sequence[Reply]
-    ) -> Refused | None:
-        """Tell what an open was refused for; a busy file is opened once more, for reading alone."""
-        for item, reply in zip(writing, replies, strict=False):
-            if isinstance(reply, Status):
-                return Refused(_OPEN_REASONS.get(reply.code, "space"), item.change)
-        for item, reply in zip(existing, replies[len(writing) :], strict=True):
+    def _check_opened(self, existing: Sequence[_Item], replies: Sequence[Reply]) -> None:
+        """Refuse what could not be opened; a file that is busy is opened once more, for reading alone."""
+        for item, reply in zip(existing, replies, strict=True):
             if not isinstance(reply, Status):
                 continue
             if reply.code in (Code.NO_SUCH_FILE, Code.NO_SUCH_PATH):
-                return Refused("gone", item.change)
+                raise Refused("gone", item.change)
             if reply.code in (Code.PERMISSION_DENIED, Code.WRITE_PROTECTED):
-                return Refused("readonly", item.change)
+                raise Refused("readonly", item.change)
             # A program that runs (ETXTBSY): it cannot be opened for writing, yet it can be replaced.
             (again,) = self._flight([wire.open_file(item.real, wire.READ)])
             if not isinstance(again, Handle):
-                return Refused("denied", item.change)
+                raise Refused("denied", item.change)
             item.old = again
-        return None
 
-    def _transfer(self) -> None:
-        """Read the old contents and write the new ones beside them, in one flight; then compare."""
-        parts: list[tuple[_Item, str, list[Request]]] = []
-        for item in self._items:
-            if item.old is not None and item.place.attributes is not None:
-                parts.append((item, "old", whole_file(item.old, item.place.attributes.size_bytes or 0)))
-            if item.new is not None and item.change.contents is not None:
-                parts.append((item, "new", self._write_requests(item, item.new, item.change.contents)))
-        replies = self._flight([request for _, _, requests in parts for request in requests])
+    def _compare_all(self) -> None:
+        """Read the old contents, in one flight, and compare them."""
+        existing = [item for item in self._items if item.old is not None]
+        parts = [
+            whole_file(item.old, item.place.attributes.size_bytes or 0)
+            for item in existing
+            if item.old is not None and item.place.attributes is not None
+        ]
+        replies = self._flight([request for requests in parts for request in requests])
         at = 0
-        for item, what, requests in parts:
-            own = replies[at : at + len(requests)]
+        for item, requests in zip(existing, parts, strict=True):
+            item.found = contents_of(replies[at : at + len(requests)])
             at += len(requests)
-            if what == "old":
-                item.found = contents_of(own)
-                self._compare(item)
-            else:
-                self._check_written(item, own)
+            self._compare(item)
 
-    def _write_requests(self, item: _Item, handle: Handle, contents: bytes) -> list[Request]:
-        requests = writes(handle, contents)
+    def _write_requests(self, item: _Item) -> list[Request]:
+        handle = item.new
+        assert handle is not None
+        requests = writes(handle, item.change.contents or b"")
         attributes = item.place.attributes
         if attributes is not None:
             # The owner first: changing it takes set-uid bits away.
@@ -337,9 +376,9 @@ class Replacement:
         # Removals last, so that a file under way to a new name has one at every moment.
         order = sorted(self._items, key=lambda item: not item.is_write)
         parts = [(item, self._commit_requests(item)) for item in order]
-        unlock = [wire.on_path(Type.REMOVE, path) for path in self._held]
+        unlock = [wire.on_path(Type.REMOVE, lock.path) for lock in self._locks_to_take]
         replies = self._flight([*(request for _, requests in parts for request in requests), *unlock])
-        self._held = []
+        self._locks_to_take = []
         changed: dict[int, Changed] = {}
         at, refused = 0, None
         for item, requests in parts:
@@ -407,7 +446,7 @@ class Replacement:
         assert item.found is not None
         new, old = item.change.contents or b"", item.found.data
         copy = item.temp + b".old"
-        (handle,) = self._flight([self._exclusive(copy, 0o600)])
+        (handle,) = self._flight([_exclusive(copy, 0o600)])
         if not isinstance(handle, Handle):
             raise Refused("space", item.change)
         replies = self._flight([*writes(handle, old), wire.on_handle(Type.FSTAT, handle)])
@@ -439,12 +478,22 @@ class Replacement:
             if item.new is not None and item.temp and not is_renamed:
                 requests.append(wire.on_path(Type.REMOVE, item.temp))
             item.old = item.new = None
-        requests += [wire.on_path(Type.REMOVE, path) for path in self._held]
-        self._held = []
+        for lock in self._locks_to_take:
+            requests += [wire.close(lock.handle)] if lock.handle is not None else []
+            requests.append(wire.on_path(Type.REMOVE, lock.path if lock.is_ours else lock.temp))
+        self._locks_to_take = []
         self._flight(requests)
 
-    def _lock_of(self, folder: bytes) -> bytes:
-        return folder.rstrip(b"/") + b"/" + LOCK_NAME
 
-    def _exclusive(self, path: bytes, mode: int) -> Request:
-        return wire.open_file(path, wire.READ | wire.WRITE | wire.CREATE | wire.EXCLUSIVE, mode=mode)
+def lock_path(folder: bytes) -> bytes:
+    """Return the name that engines contend for in a directory."""
+    return folder.rstrip(b"/") + b"/.rc-lock"
+
+
+def lock_temp(folder: bytes, token: str) -> bytes:
+    """Return the name that a lock of the job `token` has before it is one."""
+    return folder.rstrip(b"/") + f"/.rc-{token}-lock".encode()
+
+
+def _exclusive(path: bytes, mode: int) -> Request:
+    return wire.open_file(path, wire.READ | wire.WRITE | wire.CREATE | wire.EXCLUSIVE, mode=mode)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from remote_code.errors import ConnectionLost, PoolClosed, PoolTimeout, SFTPError
 from remote_code.remote import sftp_wire as wire
@@ -30,7 +30,8 @@ class SFTPSession:
         self._unheeded: set[int] = set()
         self.is_usable = True
         try:
-            self._send(memoryview(wire.init()))
+            with suppress(ConnectionLost):  # A server that says no and leaves is named by what it said.
+                self._send(memoryview(wire.init()))
             self.extensions = wire.parse_version(self._packet(START_TIMEOUT_S))
         except BaseException:
             channel.close()

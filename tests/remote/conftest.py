@@ -77,7 +77,7 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if name == "sftp":
         with local_sftp() as sessions:
             host = probe_sftp(sessions, None, user="someone", flights=Flights())
-            yield Machine(name, host, SFTPFiles(sessions), read_flights=3, replace_flights=4)
+            yield Machine(name, host, SFTPFiles(sessions), read_flights=3, replace_flights=5)
         return
     with local_shells(name, tmp_path_factory.mktemp(name)) as shells:
         host = probe(shells, None, flights=Flights())

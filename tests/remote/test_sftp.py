@@ -1,0 +1,261 @@
+"""SSH-10: SFTP on its own: links that die at any byte, engines beside each other, servers that are none."""
+
+import hashlib
+import os
+import random
+import stat
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from remote_code.errors import ConnectionLost, RemoteChanged, RemoteCodeError, SFTPError
+from remote_code.paths import RemotePath
+from remote_code.remote.files import ANYWHERE
+from remote_code.remote.leftovers import Leftover
+from remote_code.remote.sftp_files import SFTPFiles
+from remote_code.remote.sftp_probe import probe_sftp
+from remote_code.remote.sftp_session import SFTPSession, SFTPSessions
+from remote_code.remote.state import Change, Kind, Present, Wanted
+from remote_code.shell.channel import Channel
+from remote_code.shell.job import Flights
+from tests.support.process_link import ProcessChannel, ProcessLink
+from tests.support.sftp_servers import SFTP_SERVER, local_sftp
+
+TORTURE = bool(os.environ.get("REMOTE_CODE_TORTURE"))
+EVERY = int(os.environ.get("REMOTE_CODE_CUT_EVERY") or (1 if TORTURE else 70))
+SEED = int(os.environ.get("REMOTE_CODE_SEED", random.randrange(10**6)))
+
+OLD = {"replaced": b"old contents\n" * 9, "removed": b"old too\n"}
+NEW: dict[str, bytes | None] = {"replaced": b"new\0" * 50, "removed": None, "created": b"created\n" * 20}
+
+
+class Notes:
+    """Keeps leftovers in memory; the mirror keeps them on disk."""
+
+    def __init__(self) -> None:
+        self.kept: list[Leftover] = []
+
+    def add(self, leftovers: Sequence[Leftover]) -> None:
+        self.kept += leftovers
+
+    def remove(self, leftovers: Sequence[Leftover]) -> None:
+        self.kept = [each for each in self.kept if each not in leftovers]
+
+
+class CutChannel:
+    """A channel whose link dies after so many bytes: `sent` on the way there, `received` on the way back."""
+
+    def __init__(self, inner: ProcessChannel, *, sent: int | None = None, received: int | None = None) -> None:
+        self._inner = inner
+        self._sent = sent
+        self._received = received
+        self.n_sent = 0
+        self.n_received = 0
+        self.wake = inner.wake
+
+    def send(self, data: memoryview, *, timeout_s: float) -> int:
+        left = len(data) if self._sent is None else min(len(data), self._sent - self.n_sent)
+        while left > 0:
+            count = self._inner.send(data[:left], timeout_s=timeout_s)
+            self.n_sent += count
+            return count
+        self._inner.lose()
+        raise ConnectionLost("the link was cut", outcome="unknown")
+
+    def receive(self) -> bytes:
+        data = self._inner.receive()
+        left = len(data) if self._received is None else max(0, self._received - self.n_received)
+        self.n_received += len(data)
+        if left < len(data):
+            self._inner.lose()
+        return data[:left]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+
+@contextmanager
+def cut_sessions(*, sent: int | None = None, received: int | None = None) -> Iterator[tuple[SFTPSessions, CutChannel]]:
+    """Give a session whose link dies; waits for the server's end."""
+    with ProcessLink() as link:
+        channel = CutChannel(link.open_exec(f"exec {SFTP_SERVER}", timeout_s=10), sent=sent, received=received)
+        opened: Callable[[], Channel] = lambda: channel  # type: ignore[assignment, return-value] # noqa: E731
+        sessions = SFTPSessions(opened, size=1)
+        try:
+            yield sessions, channel
+        finally:
+            sessions.close()
+
+
+def set_up(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    for name, contents in OLD.items():
+        (folder / name).write_bytes(contents)
+
+
+def change_all(files: SFTPFiles, folder: Path, states: Sequence[Present | None]) -> None:
+    from remote_code.remote.state import Absent
+
+    changes = [
+        Change(RemotePath(f"{folder}/{name}"), state or Absent(), contents)
+        for (name, contents), state in zip(NEW.items(), states, strict=True)
+    ]
+    files.replace(changes, roots=ANYWHERE, flights=Flights())
+
+
+def states_in(files: SFTPFiles, folder: Path) -> list[Present | None]:
+    wanted = [Wanted(RemotePath(f"{folder}/{name}")) for name in NEW]
+    found = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20)
+    return [each.state if isinstance(each.state, Present) else None for each in found]
+
+
+@pytest.mark.parametrize("way", ["sent", "received"])
+def test_a_link_that_dies_at_any_byte_leaves_each_file_old_or_new(place: Path, way: str) -> None:
+    """SSH-10, WRITE-1"""
+    rng = random.Random(SEED)
+    set_up(place)
+    with local_sftp() as sessions:
+        cleaner = SFTPFiles(sessions)
+        with cut_sessions() as (whole, channel):
+            change_all(SFTPFiles(whole), place, states_in(cleaner, place))
+            size = channel.n_sent if way == "sent" else channel.n_received
+        cuts = list(range(size)) if EVERY == 1 else sorted(rng.sample(range(size), size // EVERY))
+        print(f"seed {SEED}: {len(cuts)} of {size} cut points, {way}")
+        for cut in cuts:
+            set_up(place)
+            states, notes = states_in(cleaner, place), Notes()
+            with cut_sessions(**{way: cut}) as (cut_off, _), pytest.raises(RemoteCodeError):
+                change_all(SFTPFiles(cut_off, notes=notes), place, states)
+            cleaner.clean(notes.kept, flights=Flights())
+            for name, new in NEW.items():
+                path = place / name
+                contents = path.read_bytes() if path.exists() else None
+                assert contents in (OLD.get(name), new), f"seed {SEED}, cut at {cut} of {size} {way}: {name}"
+            assert {path.name for path in place.iterdir()} <= set(NEW), f"seed {SEED}, cut at {cut} {way}"
+
+
+def test_two_engines_with_retry_lose_nothing(place: Path) -> None:
+    """SYNC-5"""
+    file = place / "list"
+    file.write_bytes(b"")
+
+    def append(writer: int) -> None:
+        with local_sftp(size=1) as sessions:
+            files = SFTPFiles(sessions)
+            for n in range(20):
+                while True:
+                    wanted = [Wanted(RemotePath(str(file)))]
+                    (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20)
+                    assert isinstance(found.state, Present)
+                    assert found.contents is not None
+                    change = Change(found.path, found.state, found.contents + b"%d.%d\n" % (writer, n))
+                    try:
+                        files.replace([change], roots=ANYWHERE, flights=Flights())
+                        break
+                    except RemoteChanged:
+                        continue
+
+    with ThreadPoolExecutor(2) as writers:
+        list(writers.map(append, range(2)))
+    written = file.read_text(encoding="ascii").split()
+    assert sorted(written) == sorted(f"{writer}.{n}" for writer in range(2) for n in range(20))
+    assert [entry.name for entry in place.iterdir()] == ["list"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
+@pytest.mark.root
+def test_a_file_of_another_owner_is_written_in_place() -> None:
+    """SSH-10, WRITE-1"""
+    import shutil
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="remote-code-test-")).resolve()
+    try:
+        os.chown(folder, 65534, 65534)
+        file = folder / "a"
+        file.write_bytes(b"old, longer")
+        os.chown(file, 4321, 4321)
+        file.chmod(0o666)
+        with local_sftp(uid=65534) as sessions:
+            files = SFTPFiles(sessions)
+            wanted = [Wanted(RemotePath(str(file)))]
+            (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1000)
+            assert found.state is not None
+            change = Change(found.path, found.state, b"new")
+            (changed,) = files.replace([change], roots=ANYWHERE, flights=Flights())
+        look = file.stat()
+        assert (changed.in_place, file.read_bytes(), look.st_uid) == ("owner", b"new", 4321)
+        assert (stat.S_IMODE(look.st_mode), os.listdir(folder)) == (0o666, ["a"])
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_contents_of_a_file_come_in_pieces_of_any_number(place: Path) -> None:
+    data = os.urandom(1_000_001)
+    (place / "a").write_bytes(data)
+    with local_sftp() as sessions:
+        flights = Flights()
+        wanted = [Wanted(RemotePath(f"{place}/a"))]
+        (found,) = SFTPFiles(sessions).observe(wanted, roots=ANYWHERE, flights=flights, limit_bytes=1 << 30)
+    assert (found.contents, flights.count) == (data, 3)
+    assert isinstance(found.state, Present)
+    assert found.state.digest == hashlib.sha256(data).hexdigest()
+
+
+def test_what_a_server_without_a_shell_tells_is_known(place: Path) -> None:
+    """SSH-10"""
+    (place / ".git").mkdir()
+    (place / "sub").mkdir()
+    with local_sftp() as sessions:
+        host = probe_sftp(sessions, f"{place}/sub", user="me", flights=Flights())
+        assert (host.workdir, host.workdir_kind, host.repository) == (f"{place}/sub", Kind.DIRECTORY, str(place))
+        assert (host.home, host.user, host.tools) == (os.getcwd(), "me", frozenset())
+        assert probe_sftp(sessions, "none/at all", user="me", flights=Flights()).workdir_kind is Kind.ABSENT_DIRECTORY
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        pytest.param("echo 'This account is closed'", SFTPError, id="words"),
+        pytest.param("exit 1", ConnectionLost, id="nothing"),
+        pytest.param("printf '\\000\\000\\000\\005\\002\\000\\000\\000\\002'", SFTPError, id="version-2"),
+    ],
+)
+def test_what_is_no_sftp_server_is_named(command: str, error: type[RemoteCodeError]) -> None:
+    """SSH-10"""
+    with ProcessLink() as link, pytest.raises(error):
+        SFTPSession(link.open_exec(command, timeout_s=10))
+
+
+def test_a_lost_session_is_replaced_by_a_new_one(place: Path) -> None:
+    (place / "a").write_bytes(b"x")
+    with ProcessLink() as link:
+        sessions = SFTPSessions(lambda: link.open_exec(f"exec {SFTP_SERVER}", timeout_s=10), size=1)
+        files, wanted = SFTPFiles(sessions), [Wanted(RemotePath(f"{place}/a"))]
+        for _ in range(2):
+            (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=10)
+            assert found.contents == b"x"
+            link.channels[-1].lose()
+        assert len(link.channels) == 2
+        sessions.close()
+
+
+def test_many_threads_share_two_sessions(place: Path) -> None:
+    with local_sftp(size=2) as sessions:
+        files, barrier = SFTPFiles(sessions), threading.Barrier(8)
+
+        def work(n: int) -> bytes | None:
+            barrier.wait(5)
+            path = RemotePath(f"{place}/{n}")
+            (found,) = files.observe([Wanted(path)], roots=ANYWHERE, flights=Flights(), limit_bytes=10)
+            assert found.state is not None
+            files.replace([Change(path, found.state, b"%d" % n)], roots=ANYWHERE, flights=Flights())
+            return files.observe([Wanted(path)], roots=ANYWHERE, flights=Flights(), limit_bytes=10)[0].contents
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(work, range(8))) == [b"%d" % n for n in range(8)]
