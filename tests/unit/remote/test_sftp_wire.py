@@ -66,7 +66,7 @@ def test_garbage_is_refused_or_read_but_never_crashes(packet: bytes) -> None:
 
 def test_requests_are_framed_as_the_draft_says() -> None:
     request = wire.open_file(b"/a", wire.READ | wire.WRITE, mode=0o600)
-    assert wire.frame(request, 7) == bytes.fromhex("0000001b0300000007000000022f61000000030000000400000180")
+    assert wire.frame(request, 7) == bytes.fromhex("000000170300000007000000022f61000000030000000400000180")
     assert wire.frame(wire.read(Handle(b"h"), 1 << 33, 10), 1)[9:] == b"\0\0\0\x01h" + struct.pack(">QI", 1 << 33, 10)
     assert wire.init() == bytes.fromhex("000000050100000003")
 
