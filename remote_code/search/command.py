@@ -1,5 +1,6 @@
 """What a search sends and how its answer begins: the place, checked against the allowed roots on the remote. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,7 @@ TIMEOUT_S = 120.0
 MIN_RIPGREP = (13,)
 """An older one counts as none: it lacks options that are used here."""
 
-_STATUS = "search-status rg "
+_STATUS = re.compile(r"search-status \w+ (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class Answer:
     """FILE or DIRECTORY when something was searched; OUTSIDE when the place lies outside of the roots."""
     real_path: RemotePath
     body: bytes
-    ripgrep_status: int | None
-    """Exit status of ripgrep, where it ran to its end."""
+    program_status: int | None
+    """Exit status of the program that searched, where it ran to its end and said so."""
     complaint: str
     """What the programs wrote on standard error."""
 
@@ -64,8 +65,8 @@ def read_answer(stdout: bytes, stderr: bytes) -> Answer:
     status: int | None = None
     complaint = []
     for line in stderr.decode("utf-8", "replace").splitlines():
-        if line.startswith(_STATUS):
-            status = int(line.removeprefix(_STATUS))
+        if match := _STATUS.fullmatch(line):
+            status = int(match[1])
         else:
             complaint.append(line)
     return Answer(Kind(record[:1].decode("ascii")), decode_path(record[1:]), body, status, "\n".join(complaint).strip())

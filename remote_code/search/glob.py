@@ -34,8 +34,7 @@ def posix_command(pattern: str, *, place: RemotePath, roots: Sequence[RemotePath
         SearchFailed: the pattern cannot be parsed.
     """
     glob = parse_glob(pattern)
-    only = "ONLY_DIRECTORIES=1; export ONLY_DIRECTORIES\n" if glob.is_for_directories else ""
-    call = f"{only}find_files {quote(glob.regex)} {_mode(glob)} | newest | head -n {MAX_FILES + 1}"
+    call = f"find_files {quote(glob.regex)} {_mode(glob)} | newest | head -n {MAX_FILES + 1}"
     return command("posix", call, place=place, roots=roots)
 
 
@@ -43,7 +42,7 @@ def _mode(glob: GlobPattern) -> str:
     if glob.is_empty:
         return "all"
     if glob.is_negated:
-        return "omit"
+        return "omit-directories-visible" if glob.is_for_directories else "omit"
     return "none" if glob.is_for_directories else "match"
 
 

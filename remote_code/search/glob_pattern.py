@@ -42,7 +42,9 @@ def parse_glob(pattern: str) -> GlobPattern:
     text = text.removeprefix("/")
     is_for_directories = text.endswith("/")
     text = text.removesuffix("/")
-    if not is_anchored and "/" not in text and not text.startswith("**/"):
+    if text == "**":
+        return GlobPattern("", is_negated, is_for_directories)
+    if not is_anchored and "/" not in text:
         text = "**/" + text
     if text.endswith("/**"):
         text += "/*"
@@ -118,11 +120,9 @@ class _Parser:
             if end == "}":
                 break
         self._depth -= 1
-        # An empty alternative is none for POSIX: `(a|)` is written `(a)?`.
+        # ripgrep drops empty alternatives: `a{,b}` fits "ab" alone.
         full = "|".join(alternative for alternative in alternatives if alternative)
-        if not full:
-            return ""
-        return f"({full})?" if "" in alternatives else f"({full})"
+        return f"({full})" if full else ""
 
     def _character_class(self) -> str:
         unclosed = "unclosed character class; missing ']'"

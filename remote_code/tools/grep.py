@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from remote_code.errors import InvalidArguments, NoSuchFile, SearchFailed, SearchUnavailable
+from remote_code.errors import InvalidArguments, NoSuchFile, SearchFailed
 from remote_code.paths import RemotePath
 from remote_code.remote.state import Kind
 from remote_code.search import grep as grep_search
@@ -17,7 +17,7 @@ from remote_code.tools.arguments import Text, ToolArguments
 from remote_code.tools.boundary import ask_for_outside, workspace_only
 from remote_code.tools.context import Context, JSONObject, Limits, ToolResult
 from remote_code.tools.pages import printable
-from remote_code.tools.searching import search
+from remote_code.tools.searching import WITHOUT_UNICODE, search
 from remote_code.tools.spill import PREFIX
 
 MAX_LINE_UNITS = 2000
@@ -68,24 +68,23 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     context.ask("grep", patterns=[arguments.pattern], always=["*"], metadata=metadata)
     place = context.workspace.resolve(arguments.path) if arguments.path else context.workspace.root
     granted = ask_for_outside(context, [place], workspace_only(context))
-    if not has_ripgrep(context.host.ripgrep):
-        raise SearchUnavailable(
-            "grep needs ripgrep 13 or newer on the remote machine; run grep with bash instead", needs="rg"
-        )
+    is_ripgrep = has_ripgrep(context.host.ripgrep)
+    build = grep_search.ripgrep_command if is_ripgrep else grep_search.posix_command
 
     def command(roots: Sequence[RemotePath]) -> Command:
-        return grep_search.ripgrep_command(arguments.pattern, arguments.include, place=place, roots=roots)
+        return build(arguments.pattern, arguments.include, place=place, roots=roots)
 
     answer = search(context, place, granted, command, pattern=arguments.pattern)
     if answer.kind is Kind.OTHER:
         raise SearchFailed(
             f'cannot search "{place}": it is a FIFO, device or socket', pattern=arguments.pattern, stderr=""
         )
-    found = grep_search.read_hits(answer)
+    found = grep_search.read_hits(answer) if is_ripgrep else grep_search.read_blocks(answer)
     directory = place if answer.kind is Kind.DIRECTORY else RemotePath(posixpath.dirname(place))
     is_file = answer.kind is not Kind.DIRECTORY
     paths = [place if is_file else posixpath.join(directory, hit.name) for hit in found.hits]
-    return _result(arguments.pattern, found, paths, context.limits)
+    note = "" if is_ripgrep else f"\n\n{WITHOUT_UNICODE}"
+    return _result(arguments.pattern, found, paths, context.limits, note=note)
 
 
 def _grep_kept(pattern: str, name: str, context: Context) -> ToolResult:
@@ -97,14 +96,15 @@ def _grep_kept(pattern: str, name: str, context: Context) -> ToolResult:
     return _result(pattern, found, [name] * len(found.hits), context.limits)
 
 
-def _result(pattern: str, found: Hits, paths: list[str], limits: Limits) -> ToolResult:
+def _result(pattern: str, found: Hits, paths: list[str], limits: Limits, *, note: str = "") -> ToolResult:
     if not found.hits:
-        return ToolResult(pattern, "No files found", {"matches": 0, "truncated": False})
+        return ToolResult(pattern, "No files found" + note, {"matches": 0, "truncated": False})
+    limits = Limits(limits.max_lines - note.count("\n"), limits.max_bytes - len(note))
     lines, count = _fitted(found, paths, limits)
     is_cut = found.has_more or count < len(found.hits)
     head = f"Found {count} matches" + (" (more matches available)" if is_cut else "")
     tail = ["", TRUNCATED] if is_cut else []
-    return ToolResult(pattern, "\n".join([head, *lines, *tail]), {"matches": count, "truncated": is_cut})
+    return ToolResult(pattern, "\n".join([head, *lines, *tail]) + note, {"matches": count, "truncated": is_cut})
 
 
 def _fitted(found: Hits, paths: list[str], limits: Limits) -> tuple[list[str], int]:

@@ -10,9 +10,13 @@ from remote_code.shell.job import Command
 from remote_code.tools.boundary import Granted, ask_for_real_path
 from remote_code.tools.context import Context
 
-WITHOUT_IGNORE_FILES = (
-    "(ripgrep 13 or newer is not installed on the remote machine: ignore files such as .gitignore were not read.)"
+WITHOUT_RIPGREP = (
+    "(ripgrep 13 or newer is not installed on the remote machine: ignore files such as .gitignore were not read"
 )
+
+WITHOUT_IGNORE_FILES = WITHOUT_RIPGREP + ".)"
+
+WITHOUT_UNICODE = WITHOUT_RIPGREP + r", and \w, \d, \s, \b and (?i) know ASCII only.)"
 
 Build = Callable[[Sequence[RemotePath]], Command]
 """Makes the command for the roots that are granted."""
@@ -61,7 +65,7 @@ def _run(context: Context, command: Command, pattern: str) -> Answer:
             pattern=pattern,
             stderr=said[:2000],
         ) from exc
-    refused = answer.ripgrep_status is not None and answer.ripgrep_status > 1
+    refused = answer.program_status is not None and answer.program_status > 1
     if refused and not answer.body and answer.complaint:
         raise SearchFailed(answer.complaint, pattern=pattern, stderr=answer.complaint)
     return answer

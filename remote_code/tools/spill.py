@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -62,16 +63,18 @@ class OutputStore:
         self._sweep()
 
     def _numbers(self) -> list[int]:
-        return [int(entry.name) for entry in os.scandir(self._folder) if entry.name.isdecimal()]
+        return [int(name) for name in os.listdir(self._folder) if name.isdecimal()]
 
     def _sweep(self) -> None:
         with self._lock:
             if self._is_swept:
                 return
             self._is_swept = True
-        for entry in os.scandir(self._folder):
-            if entry.name.isdecimal() and self._clock() - entry.stat().st_mtime > KEEP_S:
-                Path(entry.path).unlink(missing_ok=True)
+        for number in self._numbers():
+            path = self._folder / str(number)
+            with suppress(FileNotFoundError):  # Another engine sweeps at the same time.
+                if self._clock() - path.stat().st_mtime > KEEP_S:
+                    path.unlink()
 
 
 class Spool:

@@ -70,10 +70,10 @@ newest() {
         # shellcheck disable=SC2016
         xargs -0 sh -c '
             [ $# -gt 0 ] || exit 0
-            times() {
+            file_times() {
                 if stat -c %i / >/dev/null 2>&1; then stat -c %y -- "$@"; else stat -f %Fm -- "$@"; fi
             }
-            { times "$@"; echo --; printf "%s\0" "$@" | tr "\n\0" "\001\n"; } 2>/dev/null |
+            { file_times "$@"; echo --; printf "%s\0" "$@" | tr "\n\0" "\001\n"; } 2>/dev/null |
                 awk "
                     !named && \$0 == \"--\" { named = 1; next }
                     !named { gsub(/ /, \"_\"); time[++times] = \$0; next }
