@@ -25,8 +25,9 @@ BUILD = Path(__file__).parents[1] / "build" / "opencode"
 
 
 def main() -> int:
-    """Play the demo and return its exit status."""
-    console = Console()
+    """Play the demo and return its exit status; `--svg FILE` draws what it printed."""
+    drawing = Path(sys.argv[2]) if sys.argv[1:2] == ["--svg"] else None
+    console = Console(record=drawing is not None, width=100 if drawing else None)
     story = Story(console)
     try:
         with tempfile.TemporaryDirectory(prefix="remote-code-demo-") as name:
@@ -39,6 +40,8 @@ def main() -> int:
         console.print(f"[red]{exc}[/]\n{said or ''}")
         return 1
     story.note(f"Left running: {', '.join(left) or 'nothing'}.")
+    if drawing is not None:
+        console.save_svg(str(drawing), title="make demo")
     return 1 if left else 0
 
 
