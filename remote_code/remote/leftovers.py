@@ -1,7 +1,9 @@
 """What a cut write may leave on the remote: noted before it is sent, removed at the next connection."""
 
 import enum
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,3 +49,43 @@ class Notes(Protocol):
 
     def remove(self, leftovers: Sequence[Leftover]) -> None:
         """Forget `leftovers`: the answer has come, and nothing is left of them."""
+
+
+class Pending:
+    """Writes under way, and those whose answers never came. May be used from any thread."""
+
+    def __init__(self, notes: Notes | None) -> None:
+        self.notes = notes
+        self._lock = threading.Lock()  # Guards the list below.
+        self._unanswered: list[Leftover] = []
+
+    @contextmanager
+    def noted(self, leftovers: Sequence[Leftover]) -> Iterator[None]:
+        """Keep `leftovers` noted during the body, and after it when it raises: then nobody knows what is left."""
+        if self.notes is not None:
+            self.notes.add(leftovers)
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._unanswered += leftovers
+            raise
+        self._forget(leftovers)
+
+    def clean_unanswered(self, clean: Callable[[Sequence[Leftover]], object]) -> None:
+        """Have what earlier writes may have left cleaned by `clean`, now that the link is there again."""
+        with self._lock:
+            leftovers, self._unanswered = self._unanswered, []
+        if not leftovers:
+            return
+        try:
+            clean(leftovers)
+        except BaseException:
+            with self._lock:
+                self._unanswered += leftovers
+            raise
+        self._forget(leftovers)
+
+    def _forget(self, leftovers: Sequence[Leftover]) -> None:
+        if self.notes is not None:
+            self.notes.remove(leftovers)

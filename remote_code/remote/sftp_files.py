@@ -8,7 +8,7 @@ from remote_code.errors import SFTPError
 from remote_code.paths import RemotePath, encode_path
 from remote_code.remote import refusals
 from remote_code.remote import sftp_wire as wire
-from remote_code.remote.leftovers import Cleaned, Leftover, Notes
+from remote_code.remote.leftovers import Cleaned, Leftover, Notes, Pending
 from remote_code.remote.sftp_clean import clean
 from remote_code.remote.sftp_replace import Locks, Replacement
 from remote_code.remote.sftp_resolve import MISSING, Lookup, Place
@@ -45,7 +45,7 @@ class SFTPFiles:
     """
 
     def __init__(self, sessions: SFTPSessions, *, notes: Notes | None = None) -> None:
-        self.notes = notes
+        self._pending = Pending(notes)
         self._sessions = sessions
         self._locks = Locks()
 
@@ -59,6 +59,7 @@ class SFTPFiles:
         Raises:
             RemoteOperationFailed: a file was rewritten during every attempt.
         """
+        self._clean_unanswered(flights)
         with self._sessions.lend() as session:
             found: dict[int, Observation] = {}
             for attempt in range(_ATTEMPTS):
@@ -85,11 +86,12 @@ class SFTPFiles:
             PermissionDenied, NoSpace, IsADirectory, OutsideWorkspace, RemoteOperationFailed: likewise.
             ConnectionLost: with outcome "unknown" some may be written; observe before trying again.
         """
+        self._clean_unanswered(flights)
         changed: list[Changed] = []
         for first in range(0, len(changes), HANDLES):
             part = changes[first : first + HANDLES]
             with self._sessions.lend() as session:
-                replacement = Replacement(session, part, locks=self._locks, notes=self.notes, flights=flights)
+                replacement = Replacement(session, part, locks=self._locks, pending=self._pending, flights=flights)
                 changed += replacement.run(roots)
         return changed
 
@@ -223,6 +225,9 @@ class SFTPFiles:
             if not isinstance(moved, Status) or moved.code != Code.OK or not isinstance(look, Attributes):
                 raise refusals.move_refused("denied", source, target, is_target=True)
             return replace(present(look, real_path=place.real_path, contents=None), digest=expected.digest)
+
+    def _clean_unanswered(self, flights: Flights) -> None:
+        self._pending.clean_unanswered(lambda leftovers: self.clean(leftovers, flights=flights))
 
     def clean(self, leftovers: Sequence[Leftover], *, flights: Flights) -> list[Cleaned]:
         """Remove what cut writes have left, and make whole what was half-written in place; touch nothing else."""

@@ -12,7 +12,7 @@ from remote_code.errors import RemoteCodeError, SFTPError
 from remote_code.paths import RemotePath, encode_path
 from remote_code.remote import refusals
 from remote_code.remote import sftp_wire as wire
-from remote_code.remote.leftovers import Leftover, Notes
+from remote_code.remote.leftovers import Leftover, Pending
 from remote_code.remote.probe import new_token
 from remote_code.remote.sftp_resolve import Lookup, Place
 from remote_code.remote.sftp_session import SFTPSession
@@ -58,6 +58,14 @@ class Refused(Exception):
         super().__init__(reason)
         self.reason = reason
         self.change = change
+
+
+class _NothingLeft(Exception):
+    """Carries an error after which all that was made has been removed."""
+
+    def __init__(self, error: RemoteCodeError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @dataclass(slots=True)
@@ -115,13 +123,13 @@ class Replacement:
         changes: Sequence[Change],
         *,
         locks: Locks,
-        notes: Notes | None,
+        pending: Pending,
         flights: Flights,
     ) -> None:
         self._session = session
         self._changes = changes
         self._locks = locks
-        self._notes = notes
+        self._pending = pending
         self._flights = flights
         self._token = new_token()
         self._items: list[_Item] = []
@@ -139,12 +147,13 @@ class Replacement:
         except Refused as exc:
             raise refusals.replace_refused(exc.reason, exc.change, done=[]) from None
         leftovers = [self._leftover(item) for item in self._items]
-        if self._notes is not None:
-            self._notes.add(leftovers)
-        results = self._run_noted()
-        if self._notes is not None:
-            self._notes.remove(leftovers)
-        return results
+        refused = None
+        with self._pending.noted(leftovers):
+            try:
+                return self._run_noted()
+            except _NothingLeft as exc:
+                refused = exc.error
+        raise refused
 
     def _run_noted(self) -> list[Changed]:
         try:
@@ -155,7 +164,10 @@ class Replacement:
             return self._commit()
         except Refused as exc:
             self._discard()
-            raise refusals.replace_refused(exc.reason, exc.change, done=[]) from None
+            error = refusals.replace_refused(exc.reason, exc.change, done=[])
+            if exc.reason == "broken":
+                raise error from None
+            raise _NothingLeft(error) from None
         except RemoteCodeError:
             if self._session.is_usable:
                 self._discard()

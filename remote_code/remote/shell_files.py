@@ -2,15 +2,14 @@
 
 import hashlib
 import posixpath
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
+from remote_code.errors import RemoteCodeError
 from remote_code.paths import RemotePath, encode_path
 from remote_code.quoting import quote
 from remote_code.remote import parse, refusals
-from remote_code.remote.leftovers import Cleaned, Leftover, Notes
+from remote_code.remote.leftovers import Cleaned, Leftover, Notes, Pending
 from remote_code.remote.probe import Host, new_token
 from remote_code.remote.runner import Runner, run
 from remote_code.remote.state import (
@@ -43,11 +42,9 @@ class ShellFiles:
     """
 
     def __init__(self, runner: Runner, host: Host, *, notes: Notes | None = None) -> None:
-        self.notes = notes
         self._runner = runner
         self._host = host
-        self._lock = threading.Lock()  # Guards the list below.
-        self._unanswered: list[Leftover] = []
+        self._pending = Pending(notes)
 
     def observe(
         self, wanted: Sequence[Wanted], *, roots: Sequence[RemotePath], flights: Flights, limit_bytes: int
@@ -140,44 +137,18 @@ class ShellFiles:
         items = [_Item.of(changes[index]) for index in order]
         token, now_ns = new_token(), self._host.clock_before_now_ns()
         leftovers = [item.leftover(token, n + 1) for n, item in enumerate(items)]
-        with self._noted(leftovers):
+        with self._pending.noted(leftovers):
             data = run(self._runner, self._replace_script(items, token, roots), flights=flights)
             answer = parse.read_replaced(data, token=token, count=len(items))
+            if answer.reason == "broken":
+                raise _refused(answer, items)
         if answer.reason != "ok":
-            refused = items[answer.index - 1].change if answer.index else None
-            done = [items[each.index - 1].change.path for each in answer.done]
-            raise refusals.replace_refused(answer.reason, refused, done=done)
+            raise _refused(answer, items)
         results = [_changed(items[each.index - 1], each, now_ns=now_ns) for each in answer.done]
         return [changed for _, changed in sorted(zip(order, results, strict=True), key=lambda pair: pair[0])]
 
-    @contextmanager
-    def _noted(self, leftovers: Sequence[Leftover]) -> Iterator[None]:
-        """Keep `leftovers` noted while a replace is under way, and after it when its answer did not come."""
-        if self.notes is not None:
-            self.notes.add(leftovers)
-        try:
-            yield
-        except BaseException:
-            with self._lock:
-                self._unanswered += leftovers
-            raise
-        if self.notes is not None:
-            self.notes.remove(leftovers)
-
     def _clean_unanswered(self, flights: Flights) -> None:
-        """Clean up after replaces whose answers were lost, now that the link is there again."""
-        with self._lock:
-            leftovers, self._unanswered = self._unanswered, []
-        if not leftovers:
-            return
-        try:
-            self.clean(leftovers, flights=flights)
-        except BaseException:
-            with self._lock:
-                self._unanswered += leftovers
-            raise
-        if self.notes is not None:
-            self.notes.remove(leftovers)
+        self._pending.clean_unanswered(lambda leftovers: self.clean(leftovers, flights=flights))
 
     def _replace_script(self, items: Sequence["_Item"], token: str, roots: Sequence[RemotePath]) -> Script:
         lines = ["exec <&3\n", _roots(roots), f"rc_begin {token}\n"]
@@ -358,6 +329,12 @@ class _Item:
         expected = self.change.expected
         old_digest = None if isinstance(expected, Absent) else expected.digest
         return Leftover(token, index, self.change.path, self.real_path, old_digest, self.digest)
+
+
+def _refused(answer: parse.Replaced, items: Sequence[_Item]) -> RemoteCodeError:
+    refused = items[answer.index - 1].change if answer.index else None
+    done = [items[each.index - 1].change.path for each in answer.done]
+    return refusals.replace_refused(answer.reason, refused, done=done)
 
 
 def _changed(item: _Item, done: parse.Done, *, now_ns: int) -> Changed:
