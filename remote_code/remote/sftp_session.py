@@ -33,6 +33,11 @@ class SFTPSession:
             with suppress(ConnectionLost):  # A server that says no and leaves is named by what it said.
                 self._send(memoryview(wire.init()))
             self.extensions = wire.parse_version(self._packet(START_TIMEOUT_S))
+        except ConnectionLost as exc:
+            channel.close()
+            if channel.is_link_lost:
+                raise
+            raise SFTPError("the server's SFTP subsystem ended before it answered", status="start") from exc
         except BaseException:
             channel.close()
             raise

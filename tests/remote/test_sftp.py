@@ -222,7 +222,7 @@ def test_what_a_server_without_a_shell_tells_is_known(place: Path) -> None:
     ("command", "error"),
     [
         pytest.param("echo 'This account is closed'", SFTPError, id="words"),
-        pytest.param("exit 1", ConnectionLost, id="nothing"),
+        pytest.param("exit 1", SFTPError, id="nothing"),
         pytest.param("printf '\\000\\000\\000\\005\\002\\000\\000\\000\\002'", SFTPError, id="version-2"),
     ],
 )
