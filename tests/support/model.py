@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self, cast
 
 JSONObject = dict[str, object]
@@ -93,7 +93,7 @@ def content_text(message: JSONObject) -> str:
 class ScriptedModel:
     """The server; `with ScriptedModel({"fix the bug": [[Call("read", {...})], "Done."]}) as model:`."""
 
-    def __init__(self, scripts: Scripts) -> None:
+    def __init__(self, scripts: Scripts = MappingProxyType({})) -> None:
         self._scripts = dict(scripts)
         self._arrived = threading.Condition()
         self._requests: list[Request] = []
@@ -111,6 +111,15 @@ class ScriptedModel:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def teach(self, scripts: Scripts) -> None:
+        """Add scripts while the server runs; for tests that share one."""
+        with self._arrived:
+            self._scripts.update(scripts)
+
+    def agent_requests_about(self, key: str) -> list[Request]:
+        """Return the requests that offer tools and whose last user message holds `key`."""
+        return [request for request in self.agent_requests if key in request.prompt]
 
     @property
     def base_url(self) -> str:
@@ -148,7 +157,9 @@ class ScriptedModel:
             self._arrived.notify_all()
         if not request.tools:
             return "A short title"
-        for key, turns in self._scripts.items():
+        with self._arrived:
+            scripts = dict(self._scripts)
+        for key, turns in scripts.items():
             if key in request.prompt:
                 return turns[request.n_turns] if request.n_turns < len(turns) else "Done."
         return f"No script fits: {request.prompt[:200]}"

@@ -76,14 +76,24 @@ class OpenCodeServer:
         """Make a session and return its id."""
         return str(cast("JSONObject", self.request("/session", {}, directory=directory))["id"])
 
-    def prompt(self, session: str, text: str, *, directory: Path | None = None, agent: str = "build") -> JSONObject:
-        """Send a prompt and return the last assistant message, once the agent has ended its turn."""
-        answer = self.request(f"/session/{session}/message", prompt_body(text, agent), directory=directory)
-        return cast("JSONObject", answer)
+    def prompt(self, session: str, text: str, *, directory: Path | None = None, **changes: object) -> JSONObject:
+        """Send a prompt and return the last assistant message, once the agent has ended its turn.
 
-    def begin_prompt(self, session: str, text: str, *, agent: str = "build") -> None:
+        `changes` are members of the request's body: `agent`, `model`, further `parts`.
+        """
+        body = prompt_body(text) | changes
+        return cast("JSONObject", self.request(f"/session/{session}/message", body, directory=directory))
+
+    def begin_prompt(self, session: str, text: str) -> None:
         """Send a prompt and return at once."""
-        self.request(f"/session/{session}/prompt_async", prompt_body(text, agent))
+        self.request(f"/session/{session}/prompt_async", prompt_body(text))
+
+    def shell(self, session: str, command: str) -> str:
+        """Run a command of the person, `!command`, and return what they see."""
+        body: JSONObject = {"agent": "build", "command": command}
+        answer = cast("dict[str, list[JSONObject]]", self.request(f"/session/{session}/shell", body))
+        [part] = [part for part in answer["parts"] if part["type"] == "tool"]
+        return str(cast("JSONObject", part["state"])["output"])
 
     def tool_parts(self, session: str) -> list[JSONObject]:
         """Return the tool parts of a session, oldest first."""
@@ -91,14 +101,15 @@ class OpenCodeServer:
         return [part for message in messages for part in message["parts"] if part["type"] == "tool"]
 
 
-def prompt_body(text: str, agent: str) -> JSONObject:
+def model_reference(name: str) -> JSONObject:
+    """Return a model as the API names it."""
+    provider, model = name.split("/")
+    return {"providerID": provider, "modelID": model}
+
+
+def prompt_body(text: str) -> JSONObject:
     """Return the body of a request for a prompt to the plain model."""
-    provider, model = PLAIN_MODEL.split("/")
-    return {
-        "agent": agent,
-        "model": {"providerID": provider, "modelID": model},
-        "parts": [{"type": "text", "text": text}],
-    }
+    return {"agent": "build", "model": model_reference(PLAIN_MODEL), "parts": [{"type": "text", "text": text}]}
 
 
 def is_running(pid: int) -> bool:
