@@ -12,6 +12,8 @@ def test_pool_initialises_and_the_target_is_named(bench: Bench) -> None:
     assert status["state"] == "ready"
     assert status["workdir"] == bench.workspace
     assert bench.engine.initialized["target"]["host"]
+    if bench.target.has_ripgrep is not None:
+        assert bench.engine.request("environment", {})["hasRipgrep"] is bench.target.has_ripgrep
     assert [tool["name"] for tool in bench.engine.initialized["tools"]] == [
         "bash",
         "edit",

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,10 +14,16 @@ from tests.support.sshd import free_port, make_key, wait_for_banner
 
 
 class DropbearServer:
-    """Dropbear without SFTP; logins of root by `client_key`, in whose home nothing but the key is."""
+    """Dropbear without SFTP; logins of root by `client_key`, in whose home nothing but the key is.
 
-    def __init__(self, folder: Path) -> None:
+    `path`: the PATH of logins, None for the account's own. `mounts`: files of the machine and what stands in their
+    place there; nobody else sees it.
+    """
+
+    def __init__(self, folder: Path, *, path: str | None = None, mounts: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._path = path
+        self._mounts = dict(mounts or {})
         self.port = free_port()
         self.client_key = folder / "client_key"
         self.known_hosts = folder / "known_hosts"
@@ -30,6 +37,8 @@ class DropbearServer:
         shutil.copy(self.folder / "client_key.pub", home / ".ssh" / "authorized_keys")
         for path, mode in ((home, 0o700), (home / ".ssh", 0o700), (home / ".ssh" / "authorized_keys", 0o600)):
             path.chmod(mode)
+        if self._path is not None:
+            (home / ".bashrc").write_text(f"export PATH={shlex.quote(self._path)}\n", encoding="utf-8")
         host_key = self.folder / "host_key"
         made = subprocess.run(
             ["dropbearkey", "-t", "ed25519", "-f", str(host_key)], check=True, capture_output=True, text=True
@@ -38,7 +47,9 @@ class DropbearServer:
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n", encoding="utf-8")
         words = ["dropbear", "-F", "-E", "-s", "-m", "-p", f"127.0.0.1:{self.port}", "-r", str(host_key)]
         words += ["-P", str(self.folder / "dropbear.pid")]
-        inner = f'mount --bind {shlex.quote(str(home))} "$HOME" && exec {shlex.join(words)}'
+        mounts = [f'mount --bind {shlex.quote(str(home))} "$HOME"']
+        mounts += [f"mount --bind {shlex.quote(source)} {shlex.quote(place)}" for place, source in self._mounts.items()]
+        inner = " && ".join([*mounts, f"exec {shlex.join(words)}"])
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 ["unshare", "--mount", "--", "/bin/sh", "-c", inner],

@@ -8,6 +8,8 @@ servers of its own; a suite that is started alone stops at once, so that nobody 
 import base64
 import os
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.dropbear import DropbearServer
 from tests.support.engine import ROOT, EngineClient, EngineError, Question
 from tests.support.sshd import SSHServer
 
@@ -32,7 +35,8 @@ class Target:
 
     environ: Mapping[str, str]
     workdir: str
-    has_ripgrep: bool = True
+    has_ripgrep: bool | None = None
+    """None where nobody knows beforehand."""
 
 
 def named_target() -> Target | None:
@@ -57,14 +61,43 @@ def stop_without_target(items: list[pytest.Item]) -> None:
         pytest.exit(NO_TARGET, returncode=2)
 
 
+LOOPBACK = ("openssh", "openssh-without-ripgrep", "dropbear-busybox")
+"""The machines that this one can play."""
+
+
 @contextmanager
-def loopback_target(folder: Path) -> Iterator[Target]:
-    """Start an sshd with this machine's tools."""
+def loopback_target(name: str, folder: Path) -> Iterator[Target]:
+    """Start one of the `LOOPBACK` servers."""
     workdir = folder / "remote" / "app"
     workdir.mkdir(parents=True)
-    with SSHServer(folder / "sshd") as server:
+    with _server(name, folder) as server:
         environ = {"REMOTE_SSH": server.command(), "REMOTE_WORKDIR": str(workdir)}
-        yield Target(environ, str(workdir))
+        yield Target(environ, str(workdir), has_ripgrep=name == "openssh")
+
+
+@contextmanager
+def _server(name: str, folder: Path) -> Iterator[SSHServer | DropbearServer]:
+    if name == "openssh":
+        with SSHServer(folder / "sshd") as server:
+            yield server
+    elif name == "openssh-without-ripgrep":
+        programs = folder / "bin"
+        programs.mkdir()
+        for directory in ("/usr/bin", "/bin", "/usr/sbin", "/sbin"):
+            for program in os.listdir(directory):
+                if program != "rg" and not (programs / program).is_symlink():
+                    (programs / program).symlink_to(f"{directory}/{program}")
+        with SSHServer(folder / "sshd", environment={"PATH": str(programs)}) as server:
+            yield server
+    else:
+        busybox = shutil.which("busybox")
+        assert busybox, "the loopback target dropbear-busybox needs BusyBox"
+        programs = folder / "bin"
+        programs.mkdir()
+        subprocess.run([busybox, "--install", "-s", str(programs)], check=True)
+        mounts = {os.path.realpath("/bin/sh"): busybox}
+        with DropbearServer(folder / "dropbear", path=str(programs), mounts=mounts) as dropbear:
+            yield dropbear
 
 
 class Hand:
