@@ -1,7 +1,7 @@
 """SSH-10's file operations: the same promises as by shell scripts, over SFTP alone."""
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from remote_code.errors import SFTPError
@@ -54,7 +54,7 @@ class SFTPFiles:
     ) -> list[Observation]:
         """Return what each path is now, with contents up to `limit_bytes` each where they differ from what is held.
 
-        Three flights for up to 100 files, and two more for each link on a path.
+        Three flights for up to 100 files, two where all are held, and two more for each link on a path.
 
         Raises:
             RemoteOperationFailed: a file was rewritten during every attempt.
@@ -66,8 +66,9 @@ class SFTPFiles:
                 indices = [index for index in range(len(wanted)) if index not in found]
                 if not indices:
                     break
-                places = Lookup(session, flights=flights).resolve_within([wanted[n].path for n in indices], roots)
-                contents = _read_places(session, places, limit_bytes=limit_bytes, flights=flights)
+                asked = [wanted[index] for index in indices]
+                places, opened = _look(session, asked, roots, flights=flights)
+                contents = _read_places(session, places, opened, limit_bytes=limit_bytes, flights=flights)
                 for index, place, read in zip(indices, places, contents, strict=True):
                     is_last = attempt == _ATTEMPTS - 1
                     observation = _observation(wanted[index], place, read, limit_bytes=limit_bytes, is_last=is_last)
@@ -237,14 +238,46 @@ class SFTPFiles:
             return [clean(session, each, flights=flights) for each in leftovers]
 
 
+def _look(
+    session: SFTPSession, wanted: Sequence[Wanted], roots: Sequence[RemotePath], *, flights: Flights
+) -> tuple[list[Place], dict[int, Handle]]:
+    """Return where the paths lead, and handles of files that were opened on the way.
+
+    What is held was an ordinary file at its real path, so that is opened in the same flight. Others are not opened
+    before it is known what they are: opening a FIFO would stop the server.
+    """
+    lookup = Lookup(session, flights=flights)
+    guesses = [(index, each.held.real_path) for index, each in enumerate(wanted) if each.held is not None][:HANDLES]
+    lookup.guess([wire.open_file(encode_path(path), wire.READ) for _, path in guesses])
+    places = lookup.resolve_within([each.path for each in wanted], roots)
+    opened: dict[int, Handle] = {}
+    for (index, path), reply in zip(guesses, lookup.answers, strict=False):
+        if not isinstance(reply, Handle):
+            continue
+        if places[index].kind is Kind.FILE and places[index].real_path == path:
+            opened[index] = reply
+        else:
+            session.post([wire.close(reply)])
+    return places, opened
+
+
 def _read_places(
-    session: SFTPSession, places: Sequence[Place], *, limit_bytes: int, flights: Flights
+    session: SFTPSession,
+    places: Sequence[Place],
+    opened: Mapping[int, Handle],
+    *,
+    limit_bytes: int,
+    flights: Flights,
 ) -> list[Contents | None]:
     """Read all files among `places` that are not too large; None for the rest, and for what may not be read."""
     found: list[Contents | None] = [None] * len(places)
-    indices = [index for index, place in enumerate(places) if _is_readable_size(place, limit_bytes)]
-    for first in range(0, len(indices), HANDLES):
-        _read_some(session, places, indices[first : first + HANDLES], found, flights=flights)
+    readable = {index for index, place in enumerate(places) if _is_readable_size(place, limit_bytes)}
+    session.post([wire.close(handle) for index, handle in opened.items() if index not in readable])
+    known = [(index, opened[index], _size_of(places[index])) for index in opened if index in readable]
+    _read_opened(session, known, found, flights=flights)
+    others = sorted(readable - set(opened))
+    for first in range(0, len(others), HANDLES):
+        _read_some(session, places, others[first : first + HANDLES], found, flights=flights)
     return found
 
 
@@ -260,11 +293,17 @@ def _read_some(
     requests = [wire.open_file(encode_path(places[index].real_path), wire.READ) for index in indices]
     opened: list[tuple[int, Handle, int]] = []
     for index, reply in zip(indices, session.flight(requests, flights=flights), strict=True):
-        attributes = places[index].attributes
-        if isinstance(reply, Handle) and attributes is not None:
-            opened.append((index, reply, attributes.size_bytes or 0))
+        if isinstance(reply, Handle):
+            opened.append((index, reply, _size_of(places[index])))
         elif not isinstance(reply, Status) or reply.code not in (Code.PERMISSION_DENIED, *MISSING):
             raise SFTPError(f'the SFTP server could not open "{places[index].real_path}": {reply}', status="open")
+    _read_opened(session, opened, found, flights=flights)
+
+
+def _read_opened(
+    session: SFTPSession, opened: Sequence[tuple[int, Handle, int]], found: list[Contents | None], *, flights: Flights
+) -> None:
+    """Read open files of known sizes into their places of `found`, in one flight, and close them."""
     try:
         contents = read_files(session, [(handle, size) for _, handle, size in opened], flights=flights)
     finally:
@@ -275,8 +314,11 @@ def _read_some(
 
 
 def _is_readable_size(place: Place, limit_bytes: int) -> bool:
-    attributes = place.attributes
-    return place.kind is Kind.FILE and attributes is not None and (attributes.size_bytes or 0) <= limit_bytes
+    return place.kind is Kind.FILE and _size_of(place) <= limit_bytes
+
+
+def _size_of(place: Place) -> int:
+    return (place.attributes.size_bytes if place.attributes is not None else None) or 0
 
 
 def _observation(

@@ -9,7 +9,7 @@ from remote_code.errors import SFTPError
 from remote_code.paths import RemotePath, decode_path, encode_path, is_within
 from remote_code.remote import sftp_wire as wire
 from remote_code.remote.sftp_session import SFTPSession
-from remote_code.remote.sftp_wire import Attributes, Code, Names, Status, Type
+from remote_code.remote.sftp_wire import Attributes, Code, Names, Reply, Request, Status, Type
 from remote_code.remote.state import Kind
 from remote_code.shell.job import Flights
 
@@ -38,6 +38,13 @@ class Lookup:
         self._flights = flights
         self._found: dict[str, Attributes | Status] = {"/": Attributes(mode=stat.S_IFDIR)}
         self._links: dict[str, str] = {}
+        self._guesses: list[Request] = []
+        self.answers: list[Reply] = []
+        """The replies to the guesses, once there was a flight."""
+
+    def guess(self, requests: Sequence[Request]) -> None:
+        """Have `requests` travel with the first flight; `answers` holds their replies after it."""
+        self._guesses = list(requests)
 
     def resolve(self, paths: Sequence[RemotePath]) -> list[Place]:
         """Return what each path leads to, and whether it may be entered is not asked."""
@@ -61,7 +68,10 @@ class Lookup:
 
     def _ask(self, needs: dict[str, Type]) -> None:
         requests = [wire.on_path(kind, encode_path(path)) for path, kind in needs.items()]
-        replies = self._session.flight(requests, flights=self._flights)
+        guesses, self._guesses = self._guesses, []
+        replies = self._session.flight([*requests, *guesses], flights=self._flights)
+        if guesses:
+            replies, self.answers = replies[: len(requests)], replies[len(requests) :]
         for (path, kind), reply in zip(needs.items(), replies, strict=True):
             match reply:
                 case Names([(target, _)]) if kind is Type.READLINK:

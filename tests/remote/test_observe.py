@@ -99,7 +99,8 @@ def test_a_thousand_paths_take_few_flights(machine: Machine, place: Path) -> Non
     held = [Wanted(each.path, each.state if isinstance(each.state, Present) else None) for each in found]
     files[7].write_bytes(b"!")
     again = machine.files.observe(held, roots=ANYWHERE, flights=flights, limit_bytes=1000)
-    assert flights.count == 2 * expected
+    # SFTP opens in its first flight what is held, up to its limit of open files.
+    assert flights.count == (2 if machine.name != "sftp" else expected + 1 + 1 + 2 * 8)
     assert [index for index, each in enumerate(again) if each.contents is not None] == [7]
 
 

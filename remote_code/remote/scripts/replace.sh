@@ -398,6 +398,9 @@ rc_overwrite() {
   overwrite_old=$apply_temp.old
   # ">" empties the target before cat can say that it has nothing to read.
   [ -f "$apply_temp" ] || rc_fail payload "$1" || return
+  # Where access is decided elsewhere (NFS) only trying tells whether the file may be written.
+  { command exec 9>>"$apply_path"; } 2>/dev/null || rc_fail denied "$1" || return
+  exec 9>&-
   (umask 077; set -C; cat <&8 >"$overwrite_old") 2>/dev/null || {
     rm -f -- "$overwrite_old"
     rc_fail space "$1" || return
