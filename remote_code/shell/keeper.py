@@ -69,6 +69,13 @@ class Keeper:
         else:
             self._spawn("shells-end", lambda: self._end_in_order(worker))
 
+    def drop_distrusted(self) -> None:
+        """Drop the connections that did not outlive a sleep of this machine for certain."""
+        with self._roster.changed:
+            distrusted = self._roster.distrusted()
+        for connection in distrusted:
+            self._note_loss(connection)
+
     def _keep(self) -> None:
         """Carry out plans; the only thread that tells the status, so that it is told in order."""
         shown: LinkStatus | None = None

@@ -11,6 +11,10 @@ from remote_code.shell.worker import SEND_TIMEOUT_S, ResidentShell, StandbyShell
 
 READY_TIMEOUT_S = 30.0
 """How long a login may take until its ready line; a `.bashrc` that sleeps is no failure."""
+NUDGE_S = 3.0
+NUDGE = b"\n\n\n\n"
+"""Sent after so long without a ready line. A shell takes it for blank lines; an SFTP server, which would wait for a
+packet for ever, takes it for one of an absurd length and ends."""
 
 
 def open_standby(
@@ -23,7 +27,7 @@ def open_standby(
     """Open a standby shell on `link` and wait for its ready line; see `_open`."""
     start = boot.start(boot.STANDBY, place)
     channel, ready = _open(link, start, timeout_s=timeout_s, on_session=on_session)
-    return StandbyShell(channel, ready, start.token)
+    return StandbyShell(link, channel, ready, start.token)
 
 
 def open_resident(
@@ -37,7 +41,7 @@ def open_resident(
     """Open a resident shell on `link`, wait for its ready line and send it `library`; see `_open`."""
     start = boot.start(boot.RESIDENT, place)
     channel, ready = _open(link, start, timeout_s=timeout_s, on_session=on_session)
-    shell = ResidentShell(channel, ready, start.token)
+    shell = ResidentShell(link, channel, ready, start.token)
     if library:
         shell.load(library)
         channel.is_in_use = False
@@ -66,9 +70,8 @@ def _open(
 
 
 def _wait_until_ready(channel: Channel, start: boot.Start, deadline: float) -> boot.Ready:
-    data = memoryview(start.first_input)
-    while data:
-        data = data[channel.send(data, timeout_s=SEND_TIMEOUT_S) :]
+    _send(channel, start.first_input)
+    nudge_at = time.monotonic() + NUDGE_S
     stdout, stderr = bytearray(), bytearray()
     while True:
         channel.wake.clear()
@@ -80,11 +83,21 @@ def _wait_until_ready(channel: Channel, start: boot.Start, deadline: float) -> b
         if ready and boot.find_ready(stderr, start.token):
             channel.is_in_use = False
             return ready
-        left_s = deadline - time.monotonic()
-        if not any(received):
-            if is_over or left_s <= 0:
-                _raise_not_ready(channel, start, bytes(stdout), bytes(stderr))
-            channel.wake.wait(left_s)
+        if any(received):
+            continue
+        now = time.monotonic()
+        if is_over or now >= deadline:
+            _raise_not_ready(channel, start, bytes(stdout), bytes(stderr))
+        if now >= nudge_at:
+            nudge_at = deadline
+            _send(channel, NUDGE)
+        channel.wake.wait(min(nudge_at, deadline) - now)
+
+
+def _send(channel: Channel, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[channel.send(rest, timeout_s=SEND_TIMEOUT_S) :]
 
 
 def _raise_not_ready(channel: Channel, start: boot.Start, stdout: bytes, stderr: bytes) -> NoReturn:

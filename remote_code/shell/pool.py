@@ -41,13 +41,14 @@ class Shells:
         library: str,
         on_status: Callable[[LinkStatus], None] = lambda status: None,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Make the pool; nothing is connected before `start`.
 
         `library` is loaded into each resident shell. `on_status` is called from a thread of the pool whenever the
-        state or its error has changed.
+        state or its error has changed. `clock` stands still while this machine sleeps, `wall_clock` does not.
         """
-        self._roster = Roster(settings, clock)
+        self._roster = Roster(settings, clock, wall_clock)
         self._password = SudoPassword(settings.sudo_password) if settings.sudo_password else None
         self._keeper = Keeper(self._roster, connect, library=library, on_status=on_status)
 
@@ -250,6 +251,7 @@ class Shells:
 
     def _acquire(self, lane: Lane, flights: Flights, cancel: Cancel | None) -> Worker:
         """Wait in the queue for a worker, and count the flights that this wait and the job take."""
+        self._keeper.drop_distrusted()
         with self._roster.changed:
             waiter = self._roster.enter(lane)
         forget = cancel.add_listener(waiter.woken.set) if cancel else lambda: None

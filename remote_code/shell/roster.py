@@ -40,6 +40,8 @@ REPAIR_ATTEMPTS = 3
 OPENSSH_WINDOW_BYTES = 2 << 20
 DROPBEAR_WINDOW_BYTES = 24 << 10
 """Receive windows of the servers' sessions (RFC 4254, 5.2)."""
+SLEEP_S = 20.0
+"""A clock on the wall that has run so much further than ours means that this machine was asleep."""
 CONNECT_FLIGHTS = 5
 """Flights of a handshake, key login and TCP included, for callers that waited for one."""
 
@@ -151,7 +153,7 @@ class Waiter:
 class Roster:
     """The state of the pool."""
 
-    def __init__(self, settings: PoolSettings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: PoolSettings, clock: Callable[[], float], wall_clock: Callable[[], float]) -> None:
         self.changed = threading.Condition()
         """Its lock guards everything in here; notified whenever something has changed."""
         self.settings = settings
@@ -163,6 +165,8 @@ class Roster:
         """Why there is no connection, or no shell on it."""
         self.is_closed = False
         self.last_call = clock()
+        self._wall_clock = wall_clock
+        self._wall_lead = wall_clock() - clock()
         self._next_id = 0
         self._is_connecting = False
         self._was_ready = False
@@ -237,6 +241,19 @@ class Roster:
         self.waiters.append(waiter)
         self.hand_out()
         return waiter
+
+    def distrusted(self) -> list[Connection]:
+        """Return the connections that a caller should not be given: after a sleep the server may have dropped them.
+
+        A command sent on such a link would only be found to be lost later, with its outcome unknown. Those with work
+        on them are left: whether they live shows by itself.
+        """
+        lead = self._wall_clock() - self.clock()
+        slept_s, self._wall_lead = lead - self._wall_lead, lead
+        if slept_s < SLEEP_S:
+            return []
+        busy = {worker.connection.id for worker in self.workers if worker.phase is Phase.BUSY}
+        return [connection for connection in self.connections if connection.id not in busy]
 
     def leave(self, waiter: Waiter) -> None:
         """Take a caller out of the queue that waits no longer."""

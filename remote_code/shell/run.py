@@ -11,13 +11,16 @@ from remote_code.shell.job import Cancel, Command, OnOutput, Outcome, Result
 from remote_code.shell.output import KeptOutput
 
 DRAIN_S = 0.2
-"""Silence that ends a call after its exit status, when background children still hold the output."""
+"""Silence that ends a call after its exit status, when background children still hold the output; two round trips more
+on a long link, where the server may wait for its window in the middle of what it still has to send."""
 DRAIN_LIMIT_S = 1.0
 """End of the drain when children keep writing; a link that still delivers what was queued gets longer."""
 QUEUED_BYTES = 16_384
 """A drain period that brought this much is taken for output that was queued before the command ended."""
 QUEUED_LIMIT_BYTES = 4 << 20
 """More than a server queues for one channel: whatever comes after this is of background children."""
+FIRST_BYTES = 100
+"""How much of standard error is looked at for a job's own words."""
 STOP_S = 8.0
 """How long a stopped command may take: TERM, 3 s, KILL, and the way back."""
 
@@ -67,15 +70,19 @@ class CommandRun:
         command: Command,
         cancel: Cancel | None,
         on_output: OnOutput | None,
+        rtt_s: float | None,
     ) -> None:
         self._channel = output
         self._ending = ending
+        self._drain_s = DRAIN_S + 2 * (rtt_s or 0.0)
         self._kept = {"stdout": KeptOutput(command.keep_bytes), "stderr": KeptOutput(command.keep_bytes)}
         self._deadline = time.monotonic() + command.timeout_s
         self._cancel = cancel
         self._on_output = on_output
         self._is_timed_out = False
         self._is_cancelled = False
+        self.first_of_stderr = b""
+        """The first bytes of standard error, where a job says why it did not start, whatever is kept of the rest."""
 
     def finish(self) -> Result:
         """Wait for the end, stop the command when it is time to, and return how it ended."""
@@ -142,7 +149,7 @@ class CommandRun:
         n_total = 0
         while not self._channel.is_at_eof and n_total < QUEUED_LIMIT_BYTES:
             before = self._n_bytes
-            self._wait_until(time.monotonic() + DRAIN_S, lambda: self._channel.is_at_eof)
+            self._wait_until(time.monotonic() + self._drain_s, lambda: self._channel.is_at_eof)
             n_bytes = self._n_bytes - before
             n_total += n_bytes
             if not n_bytes or (n_bytes < QUEUED_BYTES and time.monotonic() - started > DRAIN_LIMIT_S):
@@ -154,6 +161,8 @@ class CommandRun:
 
     def _take(self, stream: str, data: bytes) -> None:
         self._kept[stream].add(data)
+        if stream == "stderr" and len(self.first_of_stderr) < FIRST_BYTES:
+            self.first_of_stderr = (self.first_of_stderr + data)[:FIRST_BYTES]
         if self._on_output:
             self._on_output(stream, data)
 
@@ -196,14 +205,14 @@ def pump(channel: Channel, on_data: OnOutput) -> int:
     return n_bytes
 
 
-def raise_for_workdir(result: Result, command: Command, token: str) -> None:
+def raise_for_workdir(run: CommandRun, command: Command, token: str) -> None:
     """Raise what the job said about a directory that cannot be worked in; the command did not run then.
 
     Raises:
         NoSuchFile, NotADirectory, PermissionDenied: see above.
     """
-    found = re.fullmatch(rb"%b cd (\w+)\n" % token.encode(), result.stderr)
-    if result.exit_status != 125 or found is None:
+    found = re.fullmatch(rb"%b cd (\w+)\n" % token.encode(), run.first_of_stderr)
+    if found is None:
         return
     path = command.workdir
     asked = f'cannot run a command in "{path}":'

@@ -106,11 +106,13 @@ class SudoPair:
         answering.start()
         try:
             ending = _TerminalEnding(self._terminal, self._output)
-            result = CommandRun(channel, ending, command=command, cancel=cancel, on_output=on_output).finish()
+            rtt_s = self._output.link.rtt_s
+            run = CommandRun(channel, ending, command=command, cancel=cancel, on_output=on_output, rtt_s=rtt_s)
+            result = run.finish()
         finally:
             self.close()
             answering.join()
-        raise_for_workdir(result, command, self._token)
+        raise_for_workdir(run, command, self._token)
         return result
 
     def close(self) -> None:

@@ -45,7 +45,8 @@ class Slot:
 class Shell:
     """What both kinds share: the booted channel and its streams."""
 
-    def __init__(self, channel: Channel, ready: boot.Ready, token: str) -> None:
+    def __init__(self, link: Link, channel: Channel, ready: boot.Ready, token: str) -> None:
+        self.link = link
         self.channel = channel
         self.ready = ready
         self.token = token
@@ -110,9 +111,11 @@ class StandbyShell(Shell):
         """
         job = command_job(command, self.token)
         self.send(job)
-        run = CommandRun(self.channel, _OwnEnding(self), command=command, cancel=cancel, on_output=on_output)
+        run = CommandRun(
+            self.channel, _OwnEnding(self), command=command, cancel=cancel, on_output=on_output, rtt_s=self.link.rtt_s
+        )
         result = run.finish()
-        raise_for_workdir(result, command, self.token)
+        raise_for_workdir(run, command, self.token)
         return result
 
 

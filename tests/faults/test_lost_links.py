@@ -174,6 +174,31 @@ def test_black_hole_is_noticed_and_the_outcome_is_unknown(shells: Shells, proxy:
     wait_until(lambda: not find_processes(mark))
 
 
+def test_links_are_made_anew_after_a_sleep_of_this_machine() -> None:
+    """SSH-6: a server may have dropped them meanwhile, and the command would be lost with its outcome unknown."""
+    slept_s = [0.0]
+    made: list[Link] = []
+
+    def connect() -> Link:
+        made.append(ProcessLink())
+        return made[-1]
+
+    shells = Shells(connect, settings=PoolSettings(), library="", wall_clock=lambda: time.time() + slept_s[0])
+    shells.start()
+    wait_until(lambda: shells.n_idle == 5)
+    slept_s[0] = 3600.0
+    assert run(shells, "echo awake").stdout == b"awake\n"
+    assert not made[0].is_alive
+    assert len(made) >= 3
+    n_made = len(made)
+    assert run(shells, "echo again").stdout == b"again\n"
+    assert made[n_made - 1].is_alive
+    shells.close()
+    for link in made:
+        assert isinstance(link, ProcessLink)
+        link.__exit__(None, None, None)
+
+
 class Refusing:
     """A way to connect that fails until it is told not to, and counts the attempts."""
 

@@ -258,6 +258,17 @@ def test_account_without_a_shell_is_told_to_every_caller(tmp_path: Path) -> None
         wait_until(lambda: states[-1].state is LinkState.FAILED)
 
 
+def test_account_for_sftp_alone_is_told_long_before_the_login_times_out(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with (
+        SSHServer(tmp_path, config=["ForceCommand internal-sftp"]) as server,
+        ssh_shells(server.command()) as shells,
+        pytest.raises(ShellUnsupported, match="SFTP only"),
+    ):
+        run(shells, "true")
+    assert time.monotonic() - begun < 10
+
+
 def test_nothing_is_left_when_the_pool_is_closed(server: SSHServer) -> None:
     """SSH-8: orderly end, with a command running."""
     mark = unique_sleep()

@@ -20,6 +20,13 @@ def test_output_beyond_the_limit_keeps_its_first_and_last_half() -> None:
     assert (kept.contents(), kept.dropped_bytes, kept.total_bytes) == (b"abcijk", 5, 11)
 
 
+def test_nothing_is_kept_within_a_limit_of_0() -> None:
+    kept = KeptOutput(0)
+    kept.add(b"abc")
+    kept.add(b"def")
+    assert (kept.contents(), kept.dropped_bytes, kept.total_bytes) == (b"", 6, 6)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_pieces_of_any_size_give_the_same_as_one(seed: int) -> None:
     chance = random.Random(seed)
