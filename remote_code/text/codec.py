@@ -5,7 +5,7 @@ Bytes that are wrong in the encoding become lone surrogates (`surrogateescape`) 
 
 from dataclasses import dataclass
 
-from remote_code._fast import split_bom
+from remote_code._fast import is_binary, split_bom
 from remote_code.errors import EncodingUnsupported
 from remote_code.text.detect import LABELS, guess_legacy_encoding
 
@@ -32,7 +32,8 @@ class Decoded:
 def decode(data: bytes) -> Decoded:
     """Return the text of a file: by its BOM, as UTF-8, or in the legacy encoding that fits best.
 
-    Always succeeds, and `encode` gives back exactly `data`. What fits nothing is UTF-8 with escaped bytes.
+    Always succeeds, and `encode` gives back exactly `data`. What fits nothing is UTF-8 with escaped bytes; of a binary
+    file every byte is a character.
     """
     bom, rest = split_bom(data)
     if bom:
@@ -43,6 +44,8 @@ def decode(data: bytes) -> Decoded:
         return Decoded(data.decode("utf-8"), "utf-8")
     except UnicodeDecodeError:
         pass
+    if is_binary("", data):
+        return Decoded(data.decode("latin-1"), "latin_1")
     encoding = guess_legacy_encoding(data)
     if encoding is not None:
         text = data.decode(encoding, "surrogateescape")

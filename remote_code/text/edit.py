@@ -28,9 +28,19 @@ class Edited:
     """How many places were replaced."""
     ranges: tuple[LineRange, ...]
     """The lines of the new text that hold the replacements, in order."""
-    old_text: str
-    new_text: str
-    """Before and after, without BOM and with LF line ends, for a preview."""
+    before: str
+    after: str
+    """The texts, without BOM."""
+
+    @property
+    def old_text(self) -> str:
+        """The text before, with LF line ends, for a preview."""
+        return to_lf(self.before)
+
+    @property
+    def new_text(self) -> str:
+        """The text after, with LF line ends, for a preview."""
+        return to_lf(self.after)
 
 
 def apply_edit(data: bytes, old: str, new: str, *, replace_all: bool = False) -> Edited:
@@ -58,8 +68,8 @@ def apply_edit(data: bytes, old: str, new: str, *, replace_all: bool = False) ->
         contents=_encode_with_bom(text, like=decoded),
         count=len(starts),
         ranges=ranges,
-        old_text=to_lf(decoded.text),
-        new_text=to_lf(text.removeprefix(BOM_CHARACTER)),
+        before=decoded.text,
+        after=text.removeprefix(BOM_CHARACTER),
     )
 
 

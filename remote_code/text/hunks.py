@@ -44,10 +44,34 @@ class Hunk:
         return [line.text for line in self.lines if line.mark != "+"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    body: str
-    ending: str
+MAX_LINES = 2_000_000
+"""A file with more newlines is not patched: each line becomes an object."""
+
+
+class _Lines:
+    """The lines of a text, split at LF; a CR before it stays at the line's end."""
+
+    def __init__(self, text: str) -> None:
+        self.raw = text.split(LF)
+        self.n_ended = len(self.raw) - 1
+        """How many lines end with a newline: all but a last one that does not."""
+        if self.raw[-1] == "":
+            self.raw.pop()
+
+    def bodies(self) -> list[str]:
+        """Return the lines without their newlines."""
+        return [line.removesuffix("\r") for line in self.raw] if any("\r" in line for line in self.raw) else self.raw
+
+    def whole(self, start: int, end: int) -> str:
+        """Return some lines with their newlines."""
+        text = LF.join(self.raw[start:end])
+        return text + LF if start < end <= self.n_ended else text
+
+    def ending(self, index: int) -> str | None:
+        """Return the newline of a line, None if it has none."""
+        if index >= self.n_ended:
+            return None
+        return CRLF if self.raw[index].endswith("\r") else LF
 
 
 def apply_hunks(text: str, hunks: Sequence[Hunk], *, path: str) -> str:
@@ -57,42 +81,45 @@ def apply_hunks(text: str, hunks: Sequence[Hunk], *, path: str) -> str:
     replaces it or adds lines behind it; what it says about the last newline holds.
 
     Raises:
-        PatchRejected: lines were not found; with `path`, `hunk` and `line`.
+        PatchRejected: lines were not found, with `path`, `hunk` and `line`; or the text has too many lines.
     """
-    lines = _split(text)
+    if text.count(LF) > MAX_LINES:
+        raise PatchRejected(f'cannot patch "{path}": it has more than {MAX_LINES} lines; use edit', path=path)
     newline = prevailing_style(text) or LF
-    seeker = _Seeker([line.body for line in lines])
-    result: list[_Line] = []
+    lines = _Lines(text)
+    seeker = _Seeker(lines.bodies())
+    result: list[str] = []
     done = 0
     for hunk in hunks:
         start, reading = _find(seeker, hunk, done, path)
-        result += lines[done:start]
+        _emit(result, lines.whole(done, start), newline)
         done = start + len(reading.old)
-        _replay(reading, lines[start:done], result, newline)
-    result += lines[done:]
-    last = len(result) - 1
-    return "".join(line.body + (line.ending or (newline if index < last else "")) for index, line in enumerate(result))
+        _replay(reading, lines, start, result, newline)
+    _emit(result, lines.whole(done, len(lines.raw)), newline)
+    return "".join(result)
 
 
-def _split(text: str) -> list[_Line]:
-    parts = text.split(LF)
-    last = parts.pop()
-    lines = [_Line(part[:-1], CRLF) if part.endswith("\r") else _Line(part, LF) for part in parts]
-    return [*lines, _Line(last, "")] if last else lines
+def _emit(result: list[str], text: str, newline: str) -> None:
+    """Append some lines, behind a newline if the line before has none."""
+    if not text:
+        return
+    if result and not result[-1].endswith(LF):
+        result.append(newline)
+    result.append(text)
 
 
-def _replay(hunk: Hunk, old: list[_Line], result: list[_Line], newline: str) -> None:
-    """Append what the hunk makes of its old lines."""
-    ending = next((line.ending for line in [*old, *reversed(result)] if line.ending), newline)
-    remaining = iter(old)
+def _replay(hunk: Hunk, lines: _Lines, start: int, result: list[str], newline: str) -> None:
+    """Append what the hunk makes of the old lines from `start` on."""
+    index = start
+    ending = lines.ending(start) or (lines.ending(start - 1) if start else None) or newline
     for line in hunk.lines:
         if line.mark == "+":
-            result.append(_Line(line.text, "" if line.ends_without_newline else ending))
+            _emit(result, line.text + ("" if line.ends_without_newline else ending), newline)
             continue
-        own = next(remaining)
-        ending = own.ending or ending
+        ending = lines.ending(index) or ending
         if line.mark != "-":
-            result.append(own)
+            _emit(result, lines.whole(index, index + 1), newline)
+        index += 1
 
 
 def _find(seeker: "_Seeker", hunk: Hunk, done: int, path: str) -> tuple[int, Hunk]:
@@ -183,12 +210,12 @@ _VIEWS: tuple[Callable[[str], str], ...] = (
 
 
 class _Seeker:
-    """Finds runs of lines in one text; each view of its lines is made once, when it is needed."""
+    """Finds runs of lines in one text; the last view of its lines is kept, one is enough of a large file."""
 
     def __init__(self, bodies: list[str]) -> None:
         self.n_lines = len(bodies)
         self._bodies = bodies
-        self._views: dict[int, list[str]] = {0: bodies}
+        self._view: tuple[int, list[str]] = (0, bodies)
 
     def first(self, wanted: list[str], start: int) -> int | None:
         """Return the first place from `start` on, in the strictest view that has one."""
@@ -209,9 +236,12 @@ class _Seeker:
         return None
 
     def _seen(self, view: int) -> list[str]:
-        if view not in self._views:
-            self._views[view] = self._through(view, self._bodies)
-        return self._views[view]
+        if view == 0:
+            return self._bodies
+        if self._view[0] != view:
+            self._view = (0, self._bodies)
+            self._view = (view, self._through(view, self._bodies))
+        return self._view[1]
 
     def _through(self, view: int, lines: list[str]) -> list[str]:
         return list(map(_VIEWS[view], lines)) if view else lines

@@ -14,6 +14,10 @@ from remote_code.text.unified import parse_unified
 
 Format = Literal["native", "unified"]
 
+MAX_PATCH_CHARACTERS = 16 * 2**20
+"""A longer patch is refused: no model writes one, and its lines would fill the memory."""
+
+_NATIVE = re.compile(r"^[^\S\n]*\*\*\* Begin Patch[^\S\n]*$", re.MULTILINE)
 _UNIFIED = re.compile(r"^(?:diff --git |--- [^\n]*\n\+\+\+ |@@ -\d)", re.MULTILINE)
 _FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*)\n```", re.DOTALL)
 
@@ -48,7 +52,7 @@ class PatchedFile:
 
 def format_of(text: str) -> Format | None:
     """Tell in which format a patch is, None if in neither."""
-    if any(line.strip() == "*** Begin Patch" for line in text.split("\n")):
+    if _NATIVE.search(text):
         return "native"
     return "unified" if _UNIFIED.search(text) else None
 
@@ -59,6 +63,10 @@ def parse(text: str) -> Patch:
     Raises:
         PatchRejected: with the `line` of the patch where it is known.
     """
+    if len(text) > MAX_PATCH_CHARACTERS:
+        raise PatchRejected(
+            f"the patch has {len(text)} characters; more than {MAX_PATCH_CHARACTERS} are not accepted, split it"
+        )
     text = text.replace("\r\n", "\n")
     fenced = _FENCE.fullmatch(text.strip())
     text = fenced[1] if fenced else text

@@ -19,9 +19,14 @@ def test_an_edit_gives_bytes_count_ranges_and_texts() -> None:
         contents=b"one\n2\n2b\nthree\n",
         count=1,
         ranges=(LineRange(2, 3),),
-        old_text="one\ntwo\nthree\n",
-        new_text="one\n2\n2b\nthree\n",
+        before="one\ntwo\nthree\n",
+        after="one\n2\n2b\nthree\n",
     )
+
+
+def test_the_texts_for_a_preview_have_lf_and_no_mark() -> None:
+    edited = apply_edit(b"\xef\xbb\xbfa\r\nb\r\n", "b", "c")
+    assert (edited.old_text, edited.new_text) == ("a\nb\n", "a\nc\n")
 
 
 def test_all_occurrences_are_counted_and_located() -> None:
