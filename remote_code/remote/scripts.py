@@ -3,7 +3,7 @@
 import functools
 from importlib import resources
 
-_FILES = ("programs", "paths", "observe", "ranges", "staging", "replace", "names", "clean", "probe")
+_FILES = ("programs", "paths", "observe", "ranges", "staging", "replace", "compare", "names", "clean", "probe")
 """Files of `scripts/`, in the order in which they are loaded."""
 
 

@@ -6,7 +6,7 @@ import posixpath
 from remote_code.paths import encode_path
 from remote_code.remote import sftp_wire as wire
 from remote_code.remote.leftovers import Cleaned, Leftover
-from remote_code.remote.sftp_replace import lock_path, lock_temp
+from remote_code.remote.sftp_locks import lock_path, lock_temp
 from remote_code.remote.sftp_session import SFTPSession
 from remote_code.remote.sftp_state import read_files, writes
 from remote_code.remote.sftp_wire import Attributes, Handle, Type

@@ -10,7 +10,8 @@ from remote_code.remote import refusals
 from remote_code.remote import sftp_wire as wire
 from remote_code.remote.leftovers import Cleaned, Leftover, Notes, Pending
 from remote_code.remote.sftp_clean import clean
-from remote_code.remote.sftp_replace import Locks, Replacement
+from remote_code.remote.sftp_locks import Locks
+from remote_code.remote.sftp_replace import Replacement
 from remote_code.remote.sftp_resolve import MISSING, Lookup, Place
 from remote_code.remote.sftp_session import SFTPSession, SFTPSessions
 from remote_code.remote.sftp_state import Contents, joined, present, read_files, reads, stamp_of

@@ -3,7 +3,6 @@
 import hashlib
 import posixpath
 import random
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from remote_code.remote import refusals
 from remote_code.remote import sftp_wire as wire
 from remote_code.remote.leftovers import Leftover, Pending
 from remote_code.remote.probe import new_token
+from remote_code.remote.sftp_locks import Lock, Locks
 from remote_code.remote.sftp_resolve import Lookup, Place
 from remote_code.remote.sftp_session import SFTPSession
 from remote_code.remote.sftp_state import Contents, contents_of, present, read_files, stamp_of, whole_file, writes
@@ -23,32 +23,12 @@ from remote_code.shell.job import Flights
 
 LOCK_WAIT_S = 10.0
 LOCK_POLL_S = 0.05
-STALE_LOCK_S = 60.0
-"""A lock that has been seen unchanged for so long has lost its owner: replacing takes seconds."""
 PERMISSIONS = 0o7777
 _OPEN_REASONS: dict[int, str] = {
     Code.PERMISSION_DENIED: "denied",
     Code.NO_SUCH_FILE: "mkdir",
     Code.NO_SUCH_PATH: "mkdir",
 }
-
-
-class Locks:
-    """Remembers how long the locks of others have stood. May be used from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()  # Guards the dictionary below.
-        self._seen: dict[bytes, tuple[Attributes, float]] = {}
-
-    def is_stale(self, path: bytes, found: Attributes) -> bool:
-        """Note that the lock `path` stands as `found`, and tell whether it has for `STALE_LOCK_S`."""
-        now = time.monotonic()
-        with self._lock:
-            known = self._seen.get(path)
-            if known is None or known[0] != found:
-                self._seen[path] = (found, now)
-                return False
-            return now - known[1] > STALE_LOCK_S
 
 
 class Refused(Exception):
@@ -96,24 +76,6 @@ class _Item:
         return self.change.contents is not None
 
 
-class _Lock:
-    """The lock of one directory: a file with our token in it, renamed to the common name if nothing has that."""
-
-    def __init__(self, folder: bytes, token: str) -> None:
-        self.folder = folder
-        self.path = lock_path(folder)
-        self.temp = lock_temp(folder, token)
-        self.handle: Handle | None = None
-        self.is_ours = False
-
-    def take(self, token: str) -> list[Request]:
-        """Return the requests of which the last one takes the lock; the first time they write its contents."""
-        rename = wire.rename(self.temp, self.path)
-        if self.handle is None:
-            return [rename]
-        return [wire.write(self.handle, 0, token.encode()), wire.close(self.handle), rename]
-
-
 class Replacement:
     """One job of changes on one session."""
 
@@ -133,7 +95,7 @@ class Replacement:
         self._flights = flights
         self._token = new_token()
         self._items: list[_Item] = []
-        self._locks_to_take: list[_Lock] = []
+        self._locks_to_take: list[Lock] = []
 
     def run(self, roots: Sequence[RemotePath]) -> list[Changed]:
         """Carry out all changes, or none; see `SFTPFiles.replace`."""
@@ -227,7 +189,7 @@ class Replacement:
     def _open_temps(self) -> None:
         """Make the temporaries and the files that shall become locks; nobody else sees them by name."""
         folders = sorted({item.folder for item in self._items if item.is_write or item.place.kind is Kind.FILE})
-        self._locks_to_take = [_Lock(folder, self._token) for folder in folders]
+        self._locks_to_take = [Lock(folder, self._token) for folder in folders]
         writing = [item for item in self._items if item.is_write]
         # Closed to others until the mode of the old file is known; a new file has the server's umask.
         modes = [0o600 if item.place.kind is Kind.FILE else 0o666 for item in writing]
@@ -495,16 +457,6 @@ class Replacement:
             requests.append(wire.on_path(Type.REMOVE, lock.path if lock.is_ours else lock.temp))
         self._locks_to_take = []
         self._flight(requests)
-
-
-def lock_path(folder: bytes) -> bytes:
-    """Return the name that engines contend for in a directory."""
-    return folder.rstrip(b"/") + b"/.rc-lock"
-
-
-def lock_temp(folder: bytes, token: str) -> bytes:
-    """Return the name that a lock of the job `token` has before it is one."""
-    return folder.rstrip(b"/") + f"/.rc-{token}-lock".encode()
 
 
 def _exclusive(path: bytes, mode: int) -> Request:

@@ -12,6 +12,7 @@ from remote_code.remote import parse, refusals
 from remote_code.remote.leftovers import Cleaned, Leftover, Notes, Pending
 from remote_code.remote.probe import Host, new_token
 from remote_code.remote.runner import Runner, run
+from remote_code.remote.stamp import inode_of, read_present, size_of
 from remote_code.remote.state import (
     Absent,
     Change,
@@ -165,7 +166,7 @@ class ShellFiles:
         stamp, digest = self._proof(expected)
         if (
             stamp == "-"
-            and not parse.read_present(
+            and not read_present(
                 expected.stamp, real_path=expected.real_path, digest=None, now_ns=self._host.clock_before_now_ns()
             ).is_settled
         ):
@@ -230,7 +231,7 @@ class ShellFiles:
                 return FileRange(found.kind, found.real_path, _absent(found.kind), b"")
             # What a log gets at its end meanwhile does not touch the part that was read.
             if found.after is not None and _has_only_grown(found.stamp, found.after):
-                state = parse.read_present(found.stamp, real_path=found.real_path, digest=None, now_ns=now_ns)
+                state = read_present(found.stamp, real_path=found.real_path, digest=None, now_ns=now_ns)
                 return FileRange(found.kind, found.real_path, state, found.contents)
         raise refusals.keeps_changing(path)
 
@@ -277,7 +278,7 @@ class ShellFiles:
         reason, about, real_path, stamp = parse.read_moved(run(self._runner, Script(text), flights=flights))
         if real_path is None or stamp is None:
             raise refusals.move_refused(reason, source, target, is_target=about == 2)
-        return parse.read_present(stamp, real_path=real_path, digest=expected.digest, now_ns=now_ns)
+        return read_present(stamp, real_path=real_path, digest=expected.digest, now_ns=now_ns)
 
     def clean(self, leftovers: Sequence[Leftover], *, flights: Flights) -> list[Cleaned]:
         """Remove what cut writes have left, and make whole what was half-written in place; touch nothing else.
@@ -340,7 +341,7 @@ def _refused(answer: parse.Replaced, items: Sequence[_Item]) -> RemoteCodeError:
 def _changed(item: _Item, done: parse.Done, *, now_ns: int) -> Changed:
     state: FileState = Absent()
     if done.stamp is not None:
-        state = parse.read_present(done.stamp, real_path=done.real_path, digest=item.digest, now_ns=now_ns)
+        state = read_present(done.stamp, real_path=done.real_path, digest=item.digest, now_ns=now_ns)
     return Changed(item.change.path, state, done.in_place, done.late_contents)
 
 
@@ -357,7 +358,7 @@ def _observation(wanted: Wanted, seen: parse.Seen, *, now_ns: int) -> Observatio
         path=wanted.path,
         kind=seen.kind,
         real_path=seen.real_path,
-        state=parse.read_present(seen.stamp, real_path=seen.real_path, digest=digest, now_ns=now_ns),
+        state=read_present(seen.stamp, real_path=seen.real_path, digest=digest, now_ns=now_ns),
         contents=contents,
         is_as_held=is_as_held,
         is_too_large=seen.verdict == ">",
@@ -373,14 +374,14 @@ def _beginning(torn: parse.Seen) -> bytes | None:
     """Return what a torn file held when the reading began, if nothing but growth has happened to it since."""
     if torn.contents is None or torn.stamp is None or torn.after is None:
         return None
-    size_bytes = parse.size_of(torn.stamp)
+    size_bytes = size_of(torn.stamp)
     if not _has_only_grown(torn.stamp, torn.after) or len(torn.contents) < size_bytes:
         return None
     return torn.contents[:size_bytes]
 
 
 def _has_only_grown(before: str, after: str) -> bool:
-    return parse.inode_of(before) == parse.inode_of(after) and parse.size_of(before) <= parse.size_of(after)
+    return inode_of(before) == inode_of(after) and size_of(before) <= size_of(after)
 
 
 def _jobs(wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from remote_code.errors import RemoteOperationFailed
 from remote_code.paths import RemotePath
 from remote_code.remote import parse
+from remote_code.remote.stamp import read_present
 from remote_code.remote.state import Kind
 
 TOKEN = "00112233445566ff"
@@ -85,14 +86,14 @@ def test_late_contents_belong_to_the_item_after_them() -> None:
     ],
 )
 def test_times_of_every_stat_are_read(time: str, ns: int) -> None:
-    state = parse.read_present(f"81a4 3 1 0 0 77 2049 {time}|{time}", real_path=RemotePath("/a"), digest=None, now_ns=0)
+    state = read_present(f"81a4 3 1 0 0 77 2049 {time}|{time}", real_path=RemotePath("/a"), digest=None, now_ns=0)
     assert state.mtime_ns == ns
 
 
 @given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)))
 def test_calendar_dates_become_the_same_instant_as_datetime_says(moment: datetime) -> None:
     text = f"{moment.year:04}-{moment:%m-%d %H:%M:%S}.{moment.microsecond:06}000 +0000"
-    state = parse.read_present(f"81a4 3 1 0 0 77 2049 {text}|{text}", real_path=RemotePath("/a"), digest=None, now_ns=0)
+    state = read_present(f"81a4 3 1 0 0 77 2049 {text}|{text}", real_path=RemotePath("/a"), digest=None, now_ns=0)
     assert (
         state.mtime_ns
         == (moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
@@ -102,7 +103,7 @@ def test_calendar_dates_become_the_same_instant_as_datetime_says(moment: datetim
 def test_a_state_is_settled_when_its_last_change_is_well_before_now() -> None:
     changed_ns = int(datetime(2026, 11, 24, 22, 31, 55, tzinfo=UTC).timestamp()) * 10**9 + 1
     for now_ns, is_settled in [(changed_ns + 2 * 10**9, False), (changed_ns + 2 * 10**9 + 1, True), (0, False)]:
-        state = parse.read_present(STAMP, real_path=RemotePath("/a"), digest=None, now_ns=now_ns)
+        state = read_present(STAMP, real_path=RemotePath("/a"), digest=None, now_ns=now_ns)
         assert state.is_settled is is_settled
 
 
