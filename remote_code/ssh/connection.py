@@ -63,6 +63,7 @@ class ExecChannel:
         self.wake: threading.Event = channel.wake  # type: ignore[attr-defined] # set by LinkTransport
         self.is_in_use = False
         """Whether somebody waits for the remote process, so that the link is watched closely."""
+        self._is_closed_by_us = False
         self._connection = connection
         self._channel = channel
 
@@ -102,8 +103,8 @@ class ExecChannel:
 
     @property
     def is_at_eof(self) -> bool:
-        """Whether both streams have ended."""
-        return bool(self._channel.eof_received) or self._channel.closed
+        """Whether both streams have ended; not so when they were cut with the link."""
+        return bool(self._channel.eof_received) or self._is_closed_by_an_end
 
     @property
     def is_closed(self) -> bool:
@@ -113,7 +114,14 @@ class ExecChannel:
     @property
     def is_link_lost(self) -> bool:
         """Whether the link under the channel has ended, in which case a missing exit status means "unknown"."""
-        return not self._connection.is_alive
+        # The end of a link closes its channels a moment before the link itself is known to have ended.
+        return not self._connection.is_alive or (self._channel.closed and not self._is_closed_by_an_end)
+
+    @property
+    def _is_closed_by_an_end(self) -> bool:
+        """Whether the server or we closed the channel, rather than the end of the link."""
+        by_server: bool = self._channel.is_closed_by_server  # type: ignore[attr-defined] # set by LinkTransport
+        return by_server or self._is_closed_by_us
 
     def shutdown_write(self) -> None:
         """End the process's standard input."""
@@ -124,6 +132,7 @@ class ExecChannel:
 
     def close(self) -> None:
         """Close the channel; does nothing when it is closed already."""
+        self._is_closed_by_us = True
         self._connection.forget(self)
         try:
             self._channel.close()

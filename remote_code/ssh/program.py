@@ -169,7 +169,8 @@ class ProgramChannel:
             while len(selector.get_map()) > 1:
                 for key, _ in selector.select():
                     self._move(key, selector)
-            self._is_at_eof = True
+            # Output that was cut with the link has not ended.
+            self._is_at_eof = self._link.has_master
             self.wake.set()
             self._process.wait()
             while data := _read_now(self._log):
@@ -253,6 +254,11 @@ class ProgramLink:
     def is_alive(self) -> bool:
         """Whether the master runs."""
         return not self._ended.is_set()
+
+    @property
+    def has_master(self) -> bool:
+        """Whether the master runs, as the system knows; the thread that tells of its end may not know yet."""
+        return self._master.poll() is None
 
     @property
     def rtt_s(self) -> float | None:

@@ -20,6 +20,7 @@ import paramiko
 from cryptography.hazmat.primitives import hashes
 from paramiko.channel import Channel
 from paramiko.common import (
+    MSG_CHANNEL_CLOSE,
     MSG_CHANNEL_REQUEST,
     MSG_REQUEST_FAILURE,
     MSG_REQUEST_SUCCESS,
@@ -310,6 +311,7 @@ class LinkTransport(paramiko.Transport):
         channel = self.open_session(timeout=timeout_s)
         channel.wake = threading.Event()  # type: ignore[attr-defined] # ours
         channel.exit_signal = None  # type: ignore[attr-defined] # ours
+        channel.is_closed_by_server = False  # type: ignore[attr-defined] # ours
         for name, value in environment:
             self._send_request(channel, "env", name, value, wants_reply=False)
         if on_terminal:
@@ -549,8 +551,14 @@ def _handle_request(channel: Channel, message: Message) -> None:
         Channel._handle_request(channel, message)  # type: ignore[attr-defined] # private
 
 
+def _handle_close(channel: Channel, message: Message) -> None:
+    """Note that the server closed the channel, before it looks closed: the end of the link closes it as well."""
+    channel.is_closed_by_server = True  # type: ignore[attr-defined] # ours
+    Channel._handle_close(channel, message)  # type: ignore[attr-defined] # private
+
+
 # The handlers are looked up in this table, so overriding methods of Channel would change nothing.
 LinkTransport._channel_handler_table = {  # type: ignore[attr-defined] # private
     kind: _waking(handle)
     for kind, handle in paramiko.Transport._channel_handler_table.items()  # type: ignore[attr-defined] # private
-} | {MSG_CHANNEL_REQUEST: _waking(_handle_request)}
+} | {MSG_CHANNEL_REQUEST: _waking(_handle_request), MSG_CHANNEL_CLOSE: _waking(_handle_close)}

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from remote_code.errors import ConnectionLost
 from remote_code.ssh.connection import Connection, ExecChannel, connect
 from remote_code.ssh.options import Options, resolve
 from remote_code.ssh.program import ProgramChannel, ProgramLink, connect_by_program
@@ -85,5 +86,8 @@ def run(connection: Opens, command: str, *, stdin: bytes = b"") -> tuple[bytes, 
         if is_over and not any(received):
             break
         assert any(received) or channel.wake.wait(10), "the command did not end"
+    if channel.exit_status is not None and not channel.is_at_eof:
+        # The server tells the status of a process as soon as it ends; its output may still be on the way.
+        raise ConnectionLost("the output was cut", outcome="unknown", retry_safe=False)
     channel.close()
     return out, err, channel.exit_status, channel.exit_signal

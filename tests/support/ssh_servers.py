@@ -83,6 +83,8 @@ def cuts_after(n_bytes: int, port: int) -> Callable[[socket.socket], None]:
                 with contextlib.suppress(OSError):
                     while data := sock.recv(65536):
                         server.sendall(data)
+                with contextlib.suppress(OSError):
+                    server.shutdown(socket.SHUT_RDWR)
 
             thread = threading.Thread(target=upstream, daemon=True)
             thread.start()
