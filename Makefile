@@ -23,7 +23,8 @@ check: setup  ## Format, lint, types, layers, generated files.
 	$(BIN)/shellcheck launchers/*.sh remote_code/*/scripts/*.sh
 
 bench: setup system-packages  ## Round trips and times; figures in docs/performance.md come from here.
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.round_trips
+	$(BIN)/pytest benchmarks --benchmark-columns=min,median,rounds --benchmark-sort=name --timeout=1200
 
 torture: setup system-packages opencode  ## The long runs: every cut point, every race, 100,000 generated inputs.
 	REMOTE_CODE_TORTURE=1 $(BIN)/pytest -m "not opencode" --timeout=2400
