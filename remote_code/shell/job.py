@@ -62,6 +62,8 @@ class Result:
     is_cancelled: bool = False
     holds_output: bool = False
     """Whether background children still held the output when the call was ended after its drain."""
+    is_output_cut: bool = False
+    """Whether the link was lost between the command's end and that of its output."""
     dropped_bytes: int = 0
     """Bytes of standard output that were not kept; they are missing behind the first `Command.keep_bytes // 2`."""
     dropped_stderr_bytes: int = 0

@@ -190,6 +190,7 @@ class CommandRun:
             is_timed_out=self._is_timed_out,
             is_cancelled=self._is_cancelled,
             holds_output=self._has_ended and not channel.is_at_eof and not channel.is_link_lost,
+            is_output_cut=self._has_ended and not channel.is_at_eof and channel.is_link_lost,
             dropped_bytes=stdout.dropped_bytes,
             dropped_stderr_bytes=stderr.dropped_bytes,
         )

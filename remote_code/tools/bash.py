@@ -145,6 +145,8 @@ def _notes(timeout_ms: int, result: Result) -> list[str]:
         notes.append("The connection did not confirm the end of the command; it may still be running.")
     if result.holds_output:
         notes.append("Processes that the command left in the background still run and hold its output.")
+    if result.is_output_cut:
+        notes.append("The connection was lost when the command had ended; the end of its output may be missing.")
     if result.outcome is Outcome.DONE and result.exit_status is None and result.signal is None:
         notes.append("The server reported no exit status.")
     return notes
