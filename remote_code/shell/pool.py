@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from remote_code.errors import Cancelled, ConnectionLost, PoolTimeout
+from remote_code.shell import bulk
 from remote_code.shell.channel import Connect
 from remote_code.shell.job import Cancel, Command, Flights, OnOutput, Outcome, Result, Script
 from remote_code.shell.job_text import check_command
@@ -26,6 +28,8 @@ __all__ = ["LinkState", "LinkStatus", "PoolSettings", "Shells"]
 
 PAIR_FLIGHTS = 5
 """Flights of a sudo pair besides the first: terminal opened (2), found (1), the command, the end of its output."""
+TRANSFER_TIMEOUT_S = 3600.0
+"""How long one large file may take."""
 MAX_ATTEMPTS = 4
 """How often a job that did not start moves to another worker before its caller is told."""
 
@@ -181,6 +185,35 @@ class Shells:
                 loan.is_reusable = result.exit_status == 0
                 return result
         raise AssertionError("the last attempt returns or raises")
+
+    def download(
+        self,
+        path: str,
+        take: Callable[[bytes], object],
+        *,
+        flights: Flights,
+        timeout_s: float = TRANSFER_TIMEOUT_S,
+        cancel: Cancel | None = None,
+    ) -> int:
+        """Give the bytes of a remote file to `take`, over a stream of its own; see `bulk.download`."""
+        with self._lend(Lane.TRANSFER, flights, cancel) as loan:
+            assert isinstance(loan.shell, StandbyShell)
+            return bulk.download(loan.shell, path, take, timeout_s=timeout_s, cancel=cancel or Cancel())
+
+    def upload(
+        self,
+        path: str,
+        source: BinaryIO,
+        size_bytes: int,
+        *,
+        flights: Flights,
+        timeout_s: float = TRANSFER_TIMEOUT_S,
+        cancel: Cancel | None = None,
+    ) -> None:
+        """Make a new remote file of `size_bytes` of `source`, over a stream of its own; see `bulk.upload`."""
+        with self._lend(Lane.TRANSFER, flights, cancel) as loan:
+            assert isinstance(loan.shell, StandbyShell)
+            bulk.upload(loan.shell, path, source, size_bytes=size_bytes, timeout_s=timeout_s, cancel=cancel or Cancel())
 
     def close(self) -> None:
         """End all shells and connections, and with them whatever still runs; callers in the queue get PoolClosed."""

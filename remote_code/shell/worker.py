@@ -109,8 +109,17 @@ class StandbyShell(Shell):
             ConnectionLost: outcome "not_started"; nothing ran.
             NoSuchFile, NotADirectory, PermissionDenied: `command.workdir` is not a directory to work in; nothing ran.
         """
-        job = command_job(command, self.token)
+        return self.run_job(command_job(command, self.token), command, cancel=cancel, on_output=on_output)
+
+    def run_job(
+        self, job: JobText, command: Command, *, cancel: Cancel | None = None, on_output: OnOutput | None = None
+    ) -> Result:
+        """Run a job whose text is not that of `command`, within its limits; as `run` else."""
         self.send(job)
+        return self.follow(command, cancel=cancel, on_output=on_output)
+
+    def follow(self, command: Command, *, cancel: Cancel | None = None, on_output: OnOutput | None = None) -> Result:
+        """Follow a job that was sent, whole, up to its result; as `run` else."""
         run = CommandRun(
             self.channel, _OwnEnding(self), command=command, cancel=cancel, on_output=on_output, rtt_s=self.link.rtt_s
         )
