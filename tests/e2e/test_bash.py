@@ -29,13 +29,6 @@ def test_failing_command_is_an_error_with_status_and_streams(bench: Bench) -> No
     assert (error.data["exit_status"], error.data["signal"]) == (7, None)
 
 
-def test_command_killed_by_a_signal_names_it(bench: Bench) -> None:
-    """BASH-2: the signal's name."""
-    error = bench.refused("bash", command="kill -KILL $$")
-    assert error.data["signal"] == "KILL"
-    assert error.message.startswith("The command ended with signal KILL.")
-
-
 def test_long_output_keeps_head_and_tail_and_all_of_it_under_a_name(bench: Bench) -> None:
     """BASH-5: within the limits, and the rest opens with read and grep without a question."""
     result = bench.engine.call("bash", {"command": "seq 1 30000"}, session=bench.session)

@@ -218,6 +218,13 @@ def test_text_of_errors_is_within_the_limits(site: Site) -> None:
     assert "remote-code:output/" in error.message
 
 
+def test_command_killed_by_a_signal_names_it(site: Site) -> None:
+    """BASH-2: the signal's name."""
+    error = site.refused("bash", command="kill -KILL $$")
+    assert error.data["signal"] == "KILL"
+    assert error.message.startswith("The command ended with signal KILL.")
+
+
 def test_permission_denied_on_stderr_is_no_failure(site: Site) -> None:
     """BASH-2: the exit status decides."""
     result = site.call("bash", command="echo 'permission denied' >&2")
