@@ -10,11 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from remote_code.errors import MirrorUnusable
+from remote_code.errors import Cancelled, MirrorUnusable
 from remote_code.paths import RemotePath
+from remote_code.shell.job import Cancel
 
 POLL_S = 0.05
 """How often a lock that another process holds is tried again."""
+CANCEL_POLL_S = 0.2
+"""How often a call that waits for another one looks whether it was cancelled."""
 
 
 class FileLock:
@@ -79,6 +82,12 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _acquire(lock: threading.RLock, cancel: Cancel | None) -> None:
+    while not lock.acquire(timeout=-1 if cancel is None else CANCEL_POLL_S):
+        if cancel is not None and cancel.is_set:
+            raise Cancelled("the call was cancelled while another one changed the same file")
+
+
 class PathLocks:
     """One lock per remote path, within this process. A thread may take a lock again that it holds."""
 
@@ -87,14 +96,18 @@ class PathLocks:
         self._locks: dict[RemotePath, tuple[threading.RLock, int]] = {}
 
     @contextmanager
-    def hold(self, paths: Sequence[RemotePath]) -> Iterator[None]:
-        """Hold the locks of all `paths`, taken in one order for all callers, so that no two wait for each other."""
+    def hold(self, paths: Sequence[RemotePath], *, cancel: Cancel | None = None) -> Iterator[None]:
+        """Hold the locks of all `paths`, taken in one order for all callers, so that no two wait for each other.
+
+        Raises:
+            Cancelled: `cancel` came while another call held one; it may wait for a person.
+        """
         taken: list[tuple[RemotePath, threading.RLock]] = []
         try:
             for path in sorted(set(paths)):
                 lock = self._borrow(path)
                 try:
-                    lock.acquire()
+                    _acquire(lock, cancel)
                 except BaseException:
                     self._give_back(path)
                     raise

@@ -17,7 +17,7 @@ from remote_code.mirror.plan import Edited, Settled, draft, is_same, plan_push, 
 from remote_code.paths import RemotePath, Workspace
 from remote_code.remote.files import Files
 from remote_code.remote.state import Absent, Change, Changed, FileState, Observation, Present, Wanted
-from remote_code.shell.job import Flights
+from remote_code.shell.job import Cancel, Flights
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +72,13 @@ class SyncEngine:
         """What was on the remote before our writes."""
         return self.local.history
 
-    def lock(self, paths: Sequence[RemotePath]) -> AbstractContextManager[None]:
-        """Hold the locks of these files against other calls of this process; a thread may take them again."""
-        return self._locks.hold(paths)
+    def lock(self, paths: Sequence[RemotePath], *, cancel: Cancel | None = None) -> AbstractContextManager[None]:
+        """Hold the locks of these files against other calls of this process; a thread may take them again.
+
+        Raises:
+            Cancelled: on entering, when `cancel` came while another call held one.
+        """
+        return self._locks.hold(paths, cancel=cancel)
 
     def held(self, path: RemotePath) -> Held | None:
         """Return the local copy of `path` if there is a sound one; no remote I/O, and it may be out of date."""

@@ -105,7 +105,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     patch = _resolved(_parse(arguments.patch_text), context)
     paths = [RemotePath(path) for path in patch.paths]
     granted = ask_for_outside(context, paths, workspace_only(context))
-    with context.sync.lock(paths):
+    with context.sync.lock(paths, cancel=context.cancel):
         return _patch(patch, paths, context, granted)
 
 

@@ -87,7 +87,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
         raise NoChange("No changes to apply: oldString and newString are identical.")
     path = context.workspace.resolve(arguments.file_path)
     granted = ask_for_outside(context, [path], workspace_only(context))
-    with context.sync.lock([path]):
+    with context.sync.lock([path], cancel=context.cancel):
         return _edit(arguments, path, context, granted)
 
 

@@ -52,7 +52,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     """
     path = context.workspace.resolve(arguments.file_path)
     granted = ask_for_outside(context, [path], workspace_only(context))
-    with context.sync.lock([path]):
+    with context.sync.lock([path], cancel=context.cancel):
         file, granted = _current(path, arguments.content, context, granted)
         contents = new_contents(arguments.content, existing=file.contents)
         diff = unified(path, file.text, diff_text(contents))

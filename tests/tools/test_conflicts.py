@@ -1,6 +1,7 @@
 """Files that somebody else changes meanwhile; files reached by links; calls at the same time."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,28 @@ def test_nul_in_a_path_is_refused(site: Site, tool: str) -> None:
     with pytest.raises(EngineError) as caught:
         site.engine.call(tool, args, session=site.session)
     assert caught.value.kind == "invalid_path"
+
+
+def test_call_that_waits_for_another_ones_question_can_be_cancelled(site: Site) -> None:
+    """EDIT-1: the lock of the file is held while a person decides; a cancelled call does not wait for that."""
+    path = site.put("a.txt", b"one\ntwo\n")
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def answer(question: Question) -> bool:
+        if question.permission == "edit":
+            is_asked.set()
+            may_answer.wait(10)
+        return True
+
+    site.engine.answer = answer
+    args = {"filePath": path, "oldString": "one", "newString": "1"}
+    first = site.engine.start_call("edit", args, session=site.session)
+    assert is_asked.wait(10)
+    second = site.engine.start_call("edit", {**args, "oldString": "two"}, session=site.session)
+    site.engine.cancel(second)
+    with pytest.raises(EngineError) as caught:
+        second.result(5)
+    assert caught.value.kind == "cancelled"
+    may_answer.set()
+    first.result()
+    assert site.get("a.txt") == b"1\ntwo\n"
