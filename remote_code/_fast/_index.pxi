@@ -14,6 +14,20 @@ cdef inline Py_ssize_t line_end(const char_t *s, Py_ssize_t position, Py_ssize_t
         return position
 
 
+cdef Py_ssize_t count_newlines(const char_t *s, Py_ssize_t size) noexcept nogil:
+    """Count in pieces small enough for the compiler to use vectors of short counters."""
+    cdef Py_ssize_t i = 0, end, n = 0
+    cdef uint32_t n_piece
+    while i < size:
+        end = i + 4096 if i + 4096 < size else size
+        n_piece = 0
+        while i < end:
+            n_piece += s[i] == 10
+            i += 1
+        n += n_piece
+    return n
+
+
 cdef struct Wanted:
     # The lines of the text to find.
     uint32_t *chars
@@ -145,7 +159,12 @@ cdef class _Index:
         self.content = content
         self.find = find
         self.size = len(content)
-        self.n_lines = content.count("\n") + 1
+        if kind == 1:
+            self.n_lines = count_newlines(<const uint8_t *> data, self.size) + 1
+        elif kind == 2:
+            self.n_lines = count_newlines(<const uint16_t *> data, self.size) + 1
+        else:
+            self.n_lines = count_newlines(<const uint32_t *> data, self.size) + 1
         n = self.n_find_lines = find.count("\n") + 1
         self.n_wanted = n - 1 if find.endswith("\n") else n
         while n_slots < 2 * n:

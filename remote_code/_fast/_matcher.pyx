@@ -158,6 +158,9 @@ cdef class _Proportion:
         return length(self.content[start:end]) > self.most_units
 
 
+cdef Py_ssize_t MAX_LINES = MAX_FUZZY_LINES
+
+
 cdef class _Search:
     """All that the replacers find, as an iterator of (name, start, end, whether the same text is elsewhere too)."""
 
@@ -232,7 +235,10 @@ cdef class _Search:
         return self._exactly(self.exact, len(self.find))
 
     cdef bint _is_within_bounds(self):
-        return len(self.content) <= MAX_FUZZY_CHARACTERS and self.content.count("\n") < MAX_FUZZY_LINES
+        cdef Py_ssize_t size = len(self.content)
+        if size < MAX_LINES:
+            return True
+        return size <= MAX_FUZZY_CHARACTERS and self.content.count("\n") < MAX_LINES
 
     cdef list _exactly(self, Py_ssize_t start, Py_ssize_t size):
         return [(start, start + size, False)] if start != -1 else []
