@@ -19,6 +19,14 @@ _HOST_KEYS = (
 CERTIFICATE_SUFFIX = "-cert-v01@openssh.com"
 _HOST_CERTIFICATES = tuple(name + CERTIFICATE_SUFFIX for name in _HOST_KEYS)
 
+_HARDWARE_KEYS = (
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "sk-ssh-ed25519-cert-v01@openssh.com",
+    "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+)
+"""Keys that an agent can sign with; only it knows how."""
+
 _MLKEM = ("mlkem768x25519-sha256",)
 
 
@@ -55,7 +63,7 @@ DEFAULT: Mapping[Kind, tuple[str, ...]] = {
         "hmac-sha2-512",
         "hmac-sha1",
     ),
-    "pubkeys": _HOST_CERTIFICATES + _HOST_KEYS,
+    "pubkeys": _HOST_CERTIFICATES + _HOST_KEYS + _HARDWARE_KEYS,
     "ca_signatures": _HOST_KEYS,
 }
 """What is offered when the configuration says nothing, in order of preference."""

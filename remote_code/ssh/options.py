@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 USER_CONFIG = Path(".ssh") / "config"
 """Below the home directory."""
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
+if os.name == "nt":
+    SYSTEM_CONFIG = Path(os.environ.get("PROGRAMDATA", "C:\\ProgramData")) / "ssh" / "ssh_config"
 
 DEFAULT_IDENTITY_FILES = (
     "~/.ssh/id_rsa",

@@ -26,10 +26,12 @@ class Account:
         """Return the account of this process; the home is that of the user database, as ssh takes it."""
         try:
             import pwd
-        except ImportError:
-            home = Path.home()
-            return Account(os.environ.get("USERNAME", home.name), 0, home, socket.gethostname())
-        entry = pwd.getpwuid(os.getuid())
+
+            entry = pwd.getpwuid(os.getuid())
+        except (ImportError, KeyError):
+            # Windows, or a container that runs under a user id without a name.
+            name = os.environ.get("USER") or os.environ.get("USERNAME") or "user"
+            return Account(name, 0, Path.home(), socket.gethostname())
         return Account(entry.pw_name, entry.pw_uid, Path(entry.pw_dir), socket.gethostname())
 
 
