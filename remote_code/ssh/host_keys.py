@@ -241,6 +241,7 @@ class HostKeyCheck:
         if checking == "ask" and self._ask is not None:
             self._ask_person(key, self._ask)
         self._record(key)
+        _log.info("event=host_key_recorded host=%s key=%s", self._place.name, key)
         self._on_notice(f"recorded the host key of {self._place.name} at its first use: {key}")
 
     def _ask_person(self, key: HostKey, ask: Ask) -> None:

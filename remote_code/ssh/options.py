@@ -204,7 +204,9 @@ def _resolve(command: SSHCommand, context: Context) -> Options:
         if given is None:
             # It was there for the second reading only; no line set it.
             del settings.values["hostname"]
-    return replace(_build(command.host, host_name, settings, context), command=command)
+    options = _build(command.host, host_name, settings, context)
+    ignored = tuple(f"the command line: {written} means nothing here" for written in command.ignored)
+    return replace(options, command=command, notes=options.notes + ignored)
 
 
 def _reader(settings: Settings, host: str, original: str, context: Context, *, is_final: bool = False) -> ConfigReader:

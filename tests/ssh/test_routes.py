@@ -188,6 +188,7 @@ def test_gssapi_is_noted_in_files_and_refused_on_the_command_line(tmp_path: Path
     """Stock Debian has GSSAPIAuthentication in its system-wide file."""
     ssh = write_config(tmp_path, "GSSAPIAuthentication yes\n")
     assert "GSSAPIAuthentication" in resolve(parse_command(f"{ssh} web")).notes[0]
+    assert "-L 80:a:80" in resolve(parse_command("ssh -F none -L 80:a:80 web")).notes[0]
     with pytest.raises(ConfigError) as caught:
         connect(options_of("ssh -F none -K web"), secrets=Secrets(), on_notice=print)
     assert "-K" in caught.value.message
