@@ -171,35 +171,27 @@ def bracket(members: set[int], *, is_negated: bool) -> str:
     """Return a bracket expression for a set of bytes; right for awk too, whose brackets know the backslash."""
     if not members:
         return "." if is_negated else "[^\1-\udcff]"
-    runs: list[list[int]] = []
-    for byte in sorted(members):
-        if runs and byte == runs[-1][1] + 1:
-            runs[-1][1] = byte
-        else:
-            runs.append([byte, byte])
-    special = {ord(character) for character in "]^-\\"}
-    inner = "".join(_span(*run) for low, high in runs for run in _without(low, high, special))
+    if len(members) == 1 and not is_negated:
+        return escape(_span(*members, *members))
+    special = "[]^-\\"
+    inner = "".join(_span(*run) for run in _runs(members - {ord(character) for character in special}))
+    # Behind all others, `[` begins none of POSIX's `[.`, `[:` and `[=`; a first `^` would negate.
+    ends = {"]": "", "\\": "\\\\", "[": "[", "^": "^", "-": "-"}
+    end = "".join(shown for character, shown in ends.items() if ord(character) in members)
     start = "]" if ord("]") in members else ""
-    backslash = "\\\\" if ord("\\") in members else ""
-    end = ("^" if ord("^") in members else "") + ("-" if ord("-") in members else "")
-    body = start + inner + backslash + end
-    if not is_negated and body == "^":
-        return "\\^"
-    if not is_negated and body == "^-":
-        body = "-^"
+    body = "-^" if not is_negated and not start + inner and end == "^-" else start + inner + end
     return f"[{'^' if is_negated else ''}{body}]"
 
 
-def _without(low: int, high: int, special: set[int]) -> list[tuple[int, int]]:
-    """Return the run from `low` to `high` in pieces that hold no special byte at their ends and no NUL."""
-    inside = [byte for byte in range(max(low, 1), high + 1) if byte not in special]
-    pieces: list[tuple[int, int]] = []
-    for byte in inside:
-        if pieces and byte == pieces[-1][1] + 1:
-            pieces[-1] = (pieces[-1][0], byte)
+def _runs(members: set[int]) -> list[tuple[int, int]]:
+    """Return the members as ranges, in order."""
+    runs: list[tuple[int, int]] = []
+    for byte in sorted(members - {0}):
+        if runs and byte == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], byte)
         else:
-            pieces.append((byte, byte))
-    return pieces
+            runs.append((byte, byte))
+    return runs
 
 
 def _span(low: int, high: int) -> str:

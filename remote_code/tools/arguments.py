@@ -17,10 +17,16 @@ SHOWN_CHARACTERS = 60
 
 
 def _check_text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise PydanticCustomError("string_type", "expected string")
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "expected string")
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as exc:
+        raise PydanticCustomError("half_character", _HALF_CHARACTER, {"position": exc.start}) from exc
+    return value
 
+
+_HALF_CHARACTER = "expected whole characters (at position {position} there is half of a surrogate pair)"
 
 Text = Annotated[str, PlainValidator(_check_text), WithJsonSchema({"type": "string"})]
 """A string that may hold lone surrogates: they stand for bytes of remote names that are not UTF-8."""

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from remote_code.errors import ShellUnsupported
 from remote_code.paths import RemotePath
 from remote_code.remote.state import Kind
 from remote_code.search import glob as glob_search
 from remote_code.search.command import has_ripgrep
 from remote_code.shell.job import Command
+from remote_code.tools import listing
 from remote_code.tools.arguments import Text, ToolArguments
 from remote_code.tools.boundary import ask_for_outside, shown, workspace_only
 from remote_code.tools.context import Context, JSONObject, ToolResult
@@ -57,13 +59,17 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     def command(roots: Sequence[RemotePath]) -> Command:
         return build(arguments.pattern, place=place, roots=roots)
 
-    answer = search(context, place, granted, command, pattern=arguments.pattern)
-    if answer.kind is not Kind.DIRECTORY:
-        raise not_a_directory(place, "glob")
-    found = glob_search.read_found(answer)
+    try:
+        answer = search(context, place, granted, command, pattern=arguments.pattern)
+    except ShellUnsupported:
+        found, note = listing.find(context, arguments.pattern, place, granted)
+    else:
+        if answer.kind is not Kind.DIRECTORY:
+            raise not_a_directory(place, "glob")
+        found = glob_search.read_found(answer)
+        note = "" if is_ripgrep else WITHOUT_IGNORE_FILES
     paths = [posixpath.join(place, name) for name in found.names]
-    note = "" if is_ripgrep else f"\n\n{WITHOUT_IGNORE_FILES}"
-    output, count = _fitted(paths, found.has_more, note, context)
+    output, count = _fitted(paths, found.has_more, f"\n\n{note}" if note else "", context)
     is_cut = found.has_more or count < len(paths)
     return ToolResult(shown(context, place), output, {"count": count, "truncated": is_cut})
 

@@ -17,6 +17,7 @@ from remote_code.paths import RemotePath
 from remote_code.remote.state import Kind
 from remote_code.search import glob, grep
 from remote_code.search.command import Answer, read_answer
+from remote_code.search.walk import WalkPattern
 from remote_code.shell.job import Command
 
 MODE_HIDDEN = ".github/workflows/ci.yml", ".env", ".config/.deep/x.ts"
@@ -177,6 +178,21 @@ def test_glob_finds_the_same_files(tree: Path, posix: Sequence[str], pattern: st
     expected = glob.read_found(run_ripgrep(glob.ripgrep_command(pattern, place=where, roots=roots)))
     found = glob.read_found(run(posix, glob.posix_command(pattern, place=where, roots=roots)))
     assert found == expected
+
+
+@pytest.mark.parametrize("pattern", GLOBS)
+def test_walk_by_listings_finds_the_same_files(tree: Path, pattern: str) -> None:
+    """SSH-10: where there is no shell."""
+    where, roots = place(tree)
+    expected = glob.read_found(run_ripgrep(glob.ripgrep_command(pattern, place=where, roots=roots)))
+    walk = WalkPattern(pattern)
+    names = []
+    for directory, directories, files in os.walk(tree):
+        above = "" if directory == str(tree) else os.path.relpath(directory, tree) + "/"
+        directories[:] = [name for name in directories if walk.enters(above + name)]
+        paths = [above + name for name in files if (Path(directory) / name).lstat().st_mode & 0o170000 == 0o100000]
+        names += [path for path in paths if walk.takes(path)]
+    assert sorted(names) == sorted(expected.names)
 
 
 @pytest.mark.parametrize("pattern", BAD_GLOBS)
