@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -26,6 +25,7 @@ from remote_code.shell.boot import RESIDENT, Place
 from remote_code.shell.job import Cancel, Flights, Outcome, Result, Script
 from remote_code.shell.job_text import library_job, script_job
 from tests.remote.conftest import Machine, ShellMachine
+from tests.support.notes import Notes
 from tests.support.posix_shells import shell_command
 
 TORTURE = bool(os.environ.get("REMOTE_CODE_TORTURE"))
@@ -36,19 +36,6 @@ SEED = int(os.environ.get("REMOTE_CODE_SEED", random.randrange(10**6)))
 OLD = {"replaced": b"old contents\n" * 9, "removed": b"old too\n", "linked": b"old in place\n" * 5}
 NEW: dict[str, bytes | None] = {"replaced": b"new\0" * 50, "removed": None, "linked": b"new in place, longer\n" * 9}
 NEW["created/new"] = b"created\n" * 20
-
-
-class Notes:
-    """Keeps leftovers in memory; the mirror keeps them on disk."""
-
-    def __init__(self) -> None:
-        self.kept: list[Leftover] = []
-
-    def add(self, leftovers: Sequence[Leftover]) -> None:
-        self.kept += leftovers
-
-    def remove(self, leftovers: Sequence[Leftover]) -> None:
-        self.kept = [each for each in self.kept if each not in leftovers]
 
 
 class Recorder:

@@ -3,25 +3,28 @@
 import hashlib
 import os
 import random
+import shutil
 import stat
+import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from remote_code.errors import ConnectionLost, RemoteChanged, RemoteCodeError, SFTPError
 from remote_code.paths import RemotePath
 from remote_code.remote.files import ANYWHERE
-from remote_code.remote.leftovers import Leftover
 from remote_code.remote.sftp_files import SFTPFiles
 from remote_code.remote.sftp_probe import probe_sftp
 from remote_code.remote.sftp_session import SFTPSession, SFTPSessions
-from remote_code.remote.state import Change, Kind, Present, Wanted
+from remote_code.remote.state import Absent, Change, Kind, Present, Wanted
 from remote_code.shell.channel import Channel
 from remote_code.shell.job import Flights
+from tests.support.notes import Notes
 from tests.support.process_link import ProcessChannel, ProcessLink
 from tests.support.sftp_servers import SFTP_SERVER, local_sftp
 
@@ -31,19 +34,6 @@ SEED = int(os.environ.get("REMOTE_CODE_SEED", random.randrange(10**6)))
 
 OLD = {"replaced": b"old contents\n" * 9, "removed": b"old too\n"}
 NEW: dict[str, bytes | None] = {"replaced": b"new\0" * 50, "removed": None, "created": b"created\n" * 20}
-
-
-class Notes:
-    """Keeps leftovers in memory; the mirror keeps them on disk."""
-
-    def __init__(self) -> None:
-        self.kept: list[Leftover] = []
-
-    def add(self, leftovers: Sequence[Leftover]) -> None:
-        self.kept += leftovers
-
-    def remove(self, leftovers: Sequence[Leftover]) -> None:
-        self.kept = [each for each in self.kept if each not in leftovers]
 
 
 class CutChannel:
@@ -83,8 +73,7 @@ def cut_sessions(*, sent: int | None = None, received: int | None = None) -> Ite
     """Give a session whose link dies; waits for the server's end."""
     with ProcessLink() as link:
         channel = CutChannel(link.open_exec(f"exec {SFTP_SERVER}", timeout_s=10), sent=sent, received=received)
-        opened: Callable[[], Channel] = lambda: channel  # type: ignore[assignment, return-value] # noqa: E731
-        sessions = SFTPSessions(opened, size=1)
+        sessions = SFTPSessions(lambda: cast("Channel", channel), size=1)
         try:
             yield sessions, channel
         finally:
@@ -99,8 +88,6 @@ def set_up(folder: Path) -> None:
 
 
 def change_all(files: SFTPFiles, folder: Path, states: Sequence[Present | None]) -> None:
-    from remote_code.remote.state import Absent
-
     changes = [
         Change(RemotePath(f"{folder}/{name}"), state or Absent(), contents)
         for (name, contents), state in zip(NEW.items(), states, strict=True)
@@ -171,9 +158,6 @@ def test_two_engines_with_retry_lose_nothing(place: Path) -> None:
 @pytest.mark.root
 def test_a_file_of_another_owner_is_written_in_place() -> None:
     """SSH-10, WRITE-1"""
-    import shutil
-    import tempfile
-
     folder = Path(tempfile.mkdtemp(prefix="remote-code-test-")).resolve()
     try:
         os.chown(folder, 65534, 65534)
