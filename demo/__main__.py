@@ -6,14 +6,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from demo import client, engine
 from demo.show import Story
-from demo.story import scripts, setup_script
+from demo.story import Chapter, Happening, chapters, further_chapters, scripts, setup_script
 from demo.target import DemoError, Target, loopback, own_host
 from remote_code.opencode.install import engine_command
 from remote_code.opencode.install import install as install_plugin
@@ -62,14 +62,23 @@ def _play(folder: Path, target: Target, story: Story) -> None:
     target.home.mkdir(exist_ok=True)
     target.run(setup_script(target.workdir))
     story.note(f"A small project was put there: {target.workdir}")
+    played = _chapters(target)
     if _has_opencode(story):
         story.title("A real OpenCode works there; its model is scripted")
-        _play_with_opencode(folder, target, story)
+        _play_with_opencode(played, folder, target, story)
     else:
         story.title("The same tool calls through the engine alone")
-        engine.play(target, story)
+        engine.play(played, target, story)
     story.title("git diff, on the remote")
     story.diff(target.run("git --no-pager diff"))
+
+
+def _chapters(target: Target) -> list[Chapter]:
+    """Return the story; a host of the person's own is not stopped for it."""
+    further = further_chapters(target.workdir)
+    if target.server is None:
+        further = [each for each in further if each.before in {Happening.SOMEBODY_EDITS, Happening.UNDO}]
+    return chapters(target.workdir) + further
 
 
 def _has_opencode(story: Story) -> bool:
@@ -83,13 +92,13 @@ def _has_opencode(story: Story) -> bool:
     return True
 
 
-def _play_with_opencode(folder: Path, target: Target, story: Story) -> None:
-    with ScriptedModel(scripts(target.workdir)) as model:
+def _play_with_opencode(played: Sequence[Chapter], folder: Path, target: Target, story: Story) -> None:
+    with ScriptedModel(scripts(played)) as model:
         opencode = OpenCode(binary_in(BUILD), folder, model.base_url, environment=target.variables)
         opencode.prepare()
         report = install_plugin(opencode.config_dir, command=engine_command())
         story.note("`remote-code install` wrote " + ", ".join(change.path.name for change in report.changes))
-        client.play(opencode, model, story, workdir=target.workdir)
+        client.play(played, opencode, model, target, story)
 
 
 def _processes_of(folder: Path) -> list[str]:

@@ -1,31 +1,36 @@
 """Plays the story through a real OpenCode: each prompt is one `opencode run` in the same session."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from demo.show import Step, Story
-from demo.story import chapters
+from demo.story import Chapter
+from demo.target import Target
 from tests.support.model import JSONObject, ScriptedModel
 from tests.support.opencode import GPT_MODEL, PLAIN_MODEL, OpenCode
 
 
-def play(opencode: OpenCode, model: ScriptedModel, story: Story, *, workdir: str) -> None:
+def play(chapters: Sequence[Chapter], opencode: OpenCode, model: ScriptedModel, target: Target, story: Story) -> None:
     """Play all chapters in one session and print them.
 
     Raises:
         RuntimeError: OpenCode ended with an error.
     """
     session: list[str] = []
-    for chapter in chapters(workdir):
+    offers: dict[str, list[str]] = {}
+    for chapter in chapters:
         name = GPT_MODEL if chapter.is_gpt else PLAIN_MODEL
         seen = len(model.agent_requests)
+        if chapter.before is not None:
+            story.note(target.let_happen(chapter.before))
         story.person(chapter.prompt)
         for event in _events(opencode, ["--model", name, *session, chapter.prompt]):
             session = ["--session", str(event["sessionID"])]
             _show(cast("JSONObject", event.get("part") or {}), story)
         offered = sorted(model.agent_requests[seen].tools)
-        story.note(f"The model {name.split('/')[1]} was offered: {', '.join(offered)}")
+        if offers.setdefault(name, offered) is offered:
+            story.note(f"The model {name.split('/')[1]} was offered: {', '.join(offered)}")
 
 
 def _events(opencode: OpenCode, arguments: list[str]) -> Iterator[JSONObject]:

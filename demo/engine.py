@@ -3,24 +3,26 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, cast
 
 from demo.show import Step, Story
-from demo.story import chapters
+from demo.story import Chapter
 from demo.target import Target
 from remote_code.opencode.install import engine_command
 from tests.support.model import Call, JSONObject
 
 
-def play(target: Target, story: Story) -> None:
+def play(chapters: Sequence[Chapter], target: Target, story: Story) -> None:
     """Make all tool calls of the story and print them; every permission is granted."""
     with _engine(target) as wire:
         wire.request(
             "initialize", protocolVersion=1, client={"name": "demo", "version": "1"}, directory="/", worktree="/"
         )
-        for chapter in chapters(target.workdir):
+        for chapter in chapters:
+            if chapter.before is not None:
+                story.note(target.let_happen(chapter.before))
             story.person(chapter.prompt)
             for call in chapter.calls():
                 story.step(_make(wire, call))
@@ -70,6 +72,7 @@ def _engine(target: Target) -> Iterator[_Wire]:
         env=target.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         encoding="utf-8",
     ) as process:
         if process.stdin is None or process.stdout is None:

@@ -1,5 +1,6 @@
 """What the demo plays: a small project on the remote, and the turns of a model that repairs it."""
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,20 @@ _PATCH = """*** Begin Patch
 *** End Patch"""
 
 
+class Happening(enum.Enum):
+    """What happens to the remote between two prompts, beside the agent's work."""
+
+    SOMEBODY_EDITS = enum.auto()
+    UNDO = enum.auto()
+    """The person takes the model's last write back."""
+    TARGET_GOES = enum.auto()
+    TARGET_RETURNS = enum.auto()
+
+
+REVIEW = "# Reviewed by Ada."
+"""The line that somebody else adds to convert.sh."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chapter:
     """One prompt of the person, and what the model does about it."""
@@ -57,6 +72,7 @@ class Chapter:
     is_gpt: bool
     """Whether a model answers that is offered `apply_patch` instead of `edit` and `write`."""
     turns: Sequence[Turn]
+    before: Happening | None = None
 
     def calls(self) -> list[Call]:
         """Return the tool calls in order."""
@@ -92,9 +108,31 @@ def chapters(workdir: str) -> list[Chapter]:
     ]
 
 
-def scripts(workdir: str) -> Scripts:
+def further_chapters(workdir: str) -> list[Chapter]:
+    """Return what may happen on any day: others work there too, the person thinks again, the machine goes away."""
+    source = f"{workdir}/convert.sh"
+    first_line = "# Converts temperatures in whole degrees."
+    edit = {"filePath": source, "oldString": first_line, "newString": first_line[:-1] + "; fractions are cut off."}
+    run_tests = [Call("bash", {"command": "./run-tests"})]
+    return [
+        Chapter(
+            "Say in convert.sh what becomes of fractions.",
+            False,
+            [
+                [Call("edit", edit)],
+                "It says so now. Somebody had changed the file meanwhile; their line is still there.",
+            ],
+            Happening.SOMEBODY_EDITS,
+        ),
+        Chapter("Do the tests still pass?", False, [run_tests, "They do."], Happening.UNDO),
+        Chapter("And now?", False, [run_tests, "The machine cannot be reached."], Happening.TARGET_GOES),
+        Chapter("Try once more.", False, [run_tests, "It is back, and all tests pass."], Happening.TARGET_RETURNS),
+    ]
+
+
+def scripts(chapters: Sequence[Chapter]) -> Scripts:
     """Return the story as the scripted model plays it."""
-    return {chapter.prompt: chapter.turns for chapter in chapters(workdir)}
+    return {chapter.prompt: chapter.turns for chapter in chapters}
 
 
 def setup_script(workdir: str) -> str:

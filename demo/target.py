@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.story import REVIEW, Happening
 from remote_code.opencode.install import engine_command
 from tests.support.sshd import SSHD, SSHServer
 
@@ -27,6 +29,8 @@ class Target:
     """REMOTE_SSH and its companions."""
     home: Path
     """The home of the person of the demo, on this machine."""
+    server: SSHServer | None = None
+    """The SSH server, where it is ours to stop and start."""
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a command that the person of the demo types."""
@@ -38,12 +42,41 @@ class Target:
         Raises:
             DemoError: it failed; the message holds what it said.
         """
+        return self.remote_code("exec", "--", script, workdir=workdir)
+
+    def remote_code(self, *words: str, workdir: str | None = None) -> str:
+        """Run `remote-code` as the person would and return its output.
+
+        Raises:
+            DemoError: it failed; the message holds what it said.
+        """
         environment = self.environment() | {"REMOTE_WORKDIR": workdir or self.workdir}
-        command = [*engine_command(), "exec", "--", script]
+        command = [*engine_command(), *words]
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if ended.returncode != 0:
-            raise DemoError(f"a command on {self.label} failed:\n{ended.stdout}{ended.stderr}")
+            raise DemoError(f"remote-code {words[0]} for {self.label} failed:\n{ended.stdout}{ended.stderr}")
         return ended.stdout
+
+    def let_happen(self, what: Happening) -> str:
+        """Do what happens between two prompts and return what to say about it."""
+        if what is Happening.SOMEBODY_EDITS:
+            self.run(f"echo '{REVIEW}' >> convert.sh")
+            return f"Meanwhile somebody else adds a line to convert.sh: {REVIEW}"
+        if what is Happening.UNDO:
+            return self._undo_last_write()
+        if self.server is None:
+            raise AssertionError("only a server of ours can be stopped")
+        if what is Happening.TARGET_GOES:
+            self.server.stop()
+            return "The SSH server goes down."
+        self.server.start()
+        return "The SSH server is up again."
+
+    def _undo_last_write(self) -> str:
+        newest = re.search(r"^\W*(\d+)\s", self.remote_code("history", "--limit", "1"), re.MULTILINE)
+        if newest is None:
+            raise DemoError("the history of writes is empty")
+        return f"$ remote-code undo {newest[1]}\n{self.remote_code('undo', newest[1]).strip()}"
 
 
 @contextlib.contextmanager
@@ -58,7 +91,7 @@ def loopback(folder: Path) -> Iterator[Target]:
         workdir = folder / "remote" / "convert"
         variables = {"REMOTE_SSH": server.command(), "REMOTE_WORKDIR": str(workdir)}
         workdir.mkdir(parents=True)
-        yield Target(f"{server.user}@127.0.0.1:{server.port}", str(workdir), variables, folder / "home")
+        yield Target(f"{server.user}@127.0.0.1:{server.port}", str(workdir), variables, folder / "home", server)
 
 
 @contextlib.contextmanager

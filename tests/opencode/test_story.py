@@ -24,7 +24,7 @@ def test_a_model_repairs_a_project_on_the_remote(person: Person) -> None:
         ["sh", "-c", setup_script(workdir)], check=True, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
     )
     first, second = chapters(workdir)
-    with ScriptedModel(scripts(workdir)) as model:
+    with ScriptedModel(scripts([first, second])) as model:
         opencode = person.opencode(model)
         (opencode.project / "AGENTS.md").write_text("Local rules.\n", encoding="utf-8")
         one = opencode.run(first.prompt, model=PLAIN_MODEL)
