@@ -18,7 +18,7 @@ from remote_code import __version__
 from remote_code.config import Config
 from remote_code.errors import RemoteCodeError
 from remote_code.rpc.messages import RemoteError
-from remote_code.terminal import TerminalQuestion, configure_logging, fail, terminal_engine
+from remote_code.terminal import TerminalQuestion, configure_logging, fail, meet_hosts, terminal_engine
 
 if TYPE_CHECKING:
     from remote_code.opencode.install import Report
@@ -177,7 +177,7 @@ def launch(context: typer.Context) -> None:
     from remote_code.opencode.launch import launch as run
 
     try:
-        status = run(context.args, environ=os.environ, home=Path.home())
+        status = run(context.args, environ=os.environ, home=Path.home(), before=meet_hosts)
     except RemoteCodeError as exc:
         raise SystemExit(fail(exc.message)) from exc
     raise SystemExit(status)

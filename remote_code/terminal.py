@@ -1,5 +1,6 @@
 """The person at the terminal: an engine that may ask them, their permission, log lines, the words of an error."""
 
+import getpass
 import logging
 import os
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from remote_code.config import Config
-from remote_code.errors import ConfigError, PermissionRejected
+from remote_code.errors import ConfigError, ConnectionFailed, HostKeyMismatch, PermissionRejected
 from remote_code.process import take_environment
 from remote_code.ssh.target import parse_command
 
@@ -29,13 +30,50 @@ def terminal_engine() -> "Engine":
     return engine
 
 
-def prompt(text: str, is_shown: bool) -> str | None:
-    """Ask the person at the terminal; None when they end the input."""
+def meet_hosts(environ: Mapping[str, str]) -> None:
+    """Ask about host keys that are not known yet, while there is a terminal to ask on; connects only then.
+
+    Raises:
+        HostKeyMismatch: the person does not trust the key.
+    """
+    if not sys.stdin.isatty():
+        return
+    from remote_code.ssh.link import open_link
+    from remote_code.ssh.meeting import knows_all_hosts
+    from remote_code.ssh.options import resolve
+    from remote_code.ssh.secrets import Secrets
+
+    config = Config.from_environment(environ)
+    options = resolve(parse_command(config.remote_ssh))
+    if knows_all_hosts(options):
+        return
     try:
-        answer: str = typer.prompt(text.rstrip(": "), hide_input=not is_shown, default="", show_default=False, err=True)
-    except typer.Abort:
+        link = open_link(
+            options,
+            secrets=Secrets(config.password, prompt),
+            on_notice=lambda notice: None,
+            transport=config.transport,
+        )
+    except HostKeyMismatch:
+        raise
+    except ConnectionFailed as exc:
+        # Whatever else is wrong is told in the session, by every tool.
+        logging.getLogger(__name__).warning("event=not_met error=%s", exc.message)
+        return
+    link.close()
+
+
+def prompt(text: str, is_shown: bool) -> str | None:
+    """Ask the person at the terminal, on standard error; None when they end the input."""
+    try:
+        if not is_shown:
+            return getpass.getpass(text, stream=sys.stderr)
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+    except (EOFError, KeyboardInterrupt):
         return None
-    return answer
+    return line.rstrip("\n") if line else None
 
 
 class TerminalQuestion:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from remote_code.config import Config
@@ -14,8 +14,16 @@ from remote_code.opencode.targets import read_targets, targets_file, with_target
 from remote_code.ssh.target import parse_command
 
 
-def launch(arguments: Sequence[str], *, environ: Mapping[str, str], home: Path) -> int:
+def launch(
+    arguments: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    home: Path,
+    before: Callable[[Mapping[str, str]], None] = lambda environ: None,
+) -> int:
     """Run OpenCode with all `arguments` and return its exit status; where there is `exec`, this never returns.
+
+    `before` gets the target's environment while the terminal is still ours; what it raises ends the launch.
 
     A first argument that is the name of a kept target (see `targets`) picks it and is not passed on.
 
@@ -25,6 +33,7 @@ def launch(arguments: Sequence[str], *, environ: Mapping[str, str], home: Path) 
     environ, arguments = pick_target(arguments, environ=environ, home=home)
     folder = prepare_folder(environ, home=home)
     program = find_opencode(environ)
+    before(environ)
     variables = bounded_install(environ, home=home)
     command = [program, *arguments]
     if os.name == "nt":
