@@ -19,7 +19,7 @@ _CHANGED = {
     "gone": 'cannot {action} "{path}": it no longer exists',
 }
 _DENIED = {
-    "readonly": 'cannot {action} "{path}": the file has no write permission; chmod u+w would give it',
+    "readonly": 'cannot {action} "{path}": the file is read-only for this account (see ls -l), or its file system is',
     "denied": 'cannot {action} "{path}": the remote account may not change this directory or file',
     "mkdir": 'cannot create "{path}": its directory cannot be made there: no permission, or a file has its name',
 }
