@@ -35,22 +35,30 @@ class ExecListener:
         """Make the socket, in place of one that a dead engine left, and serve it in a thread of its own.
 
         Raises:
-            OSError: the socket cannot be made there.
+            OSError, ValueError: the socket cannot be made there; there is none then.
         """
-        if self._path.exists() and stat.S_ISSOCK(self._path.stat().st_mode):
-            self._path.unlink()
-        mask = os.umask(0o177)
         try:
-            self._listener.bind(str(self._path))
-        finally:
-            os.umask(mask)
-        self._listener.listen(8)
+            if not self._path.is_absolute() or "\0" in str(self._path):
+                raise ValueError("the path of the socket must be absolute and without NUL")
+            if self._path.exists() and stat.S_ISSOCK(self._path.stat().st_mode):
+                self._path.unlink()
+            mask = os.umask(0o177)
+            try:
+                self._listener.bind(str(self._path))
+            finally:
+                os.umask(mask)
+            self._listener.listen(8)
+        except (OSError, ValueError):
+            self._listener.close()
+            raise
         threading.Thread(target=self._accept, name="exec-socket", daemon=True).start()
 
     def close(self) -> None:
         """Take no further command and remove the socket; commands under way end with their engine."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # Wakes `_accept`; to close alone does not.
         self._listener.close()
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             self._path.unlink()
 
     def _accept(self) -> None:

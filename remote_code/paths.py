@@ -31,12 +31,16 @@ def resolve(path: str, *, base: RemotePath, home: RemotePath) -> RemotePath:
     their text alone; where a link leads is for the remote to say.
 
     Raises:
-        InvalidPath: the path is empty or holds a NUL.
+        InvalidPath: the path is empty, holds a NUL or half a character.
     """
     if not path:
         raise InvalidPath("the path is empty; give an absolute path on the remote machine", path=path)
     if "\0" in path:
         raise InvalidPath(f"the path {path!r} holds a NUL character", path=path)
+    try:
+        encode_path(path)
+    except UnicodeEncodeError as exc:
+        raise InvalidPath(f"the path {path!r} holds {path[exc.start]!r}, which is no character", path=path) from exc
     if path == "~" or path.startswith("~/"):
         path = home + path[1:]
     absolute = posixpath.normpath(posixpath.join(base, path))

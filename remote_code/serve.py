@@ -111,12 +111,15 @@ class Server:
         }
 
     def _listen(self, path: Path) -> None:
-        """Serve `remote-code exec` at `path`; where that cannot be, exec makes connections of its own."""
+        """Serve `remote-code exec` at `path` alone; where that cannot be, exec makes connections of its own."""
+        if self._exec is not None:
+            self._exec.close()
+            self._exec = None
+        listener = ExecListener(path, self._engine)
         try:
-            listener = ExecListener(path, self._engine)
             listener.start()
-        except OSError as exc:
-            log.warning("event=exec_socket_failed path=%s error=%s", path, exc)
+        except (OSError, ValueError) as exc:
+            log.warning("event=exec_socket_failed path=%r error=%s", str(path), exc)
             return
         self._exec = listener
 
@@ -140,7 +143,7 @@ class Server:
                 )
             )
         finally:
-            self._calls.end(params.call_id)
+            self._calls.end(params.call_id, cancel)
             self._tell_status(self._engine.status())
         answer: JSONObject = {"title": result.title, "output": result.output, "metadata": result.metadata}
         if result.attachments:
@@ -203,13 +206,20 @@ class _Question:
             "metadata": dict(metadata),
         }
         try:
-            self._peer.call("permission/ask", params, interrupt=self._cancel)
+            granted = self._peer.call("permission/ask", params, interrupt=self._cancel)
         except RemoteError as exc:
             raise PermissionRejected(
                 exc.message or f"the permission {permission} was rejected",
                 permission=permission,
                 patterns=list(patterns),
             ) from exc
+        if not isinstance(granted, dict):
+            # Only what docs/protocol.md calls a grant is one.
+            raise PermissionRejected(
+                f"the client's answer to the question for the permission {permission} is no grant; nothing was done",
+                permission=permission,
+                patterns=list(patterns),
+            )
 
 
 class _Calls:
@@ -217,29 +227,34 @@ class _Calls:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # Guards `_cancels`; no listener is called under it.
-        self._cancels: dict[str, Cancel] = {}
+        self._cancels: dict[str, list[Cancel]] = {}
+        """A client that reuses an id while the first call runs has several calls of it."""
 
     def begin(self, call_id: str) -> Cancel:
-        """Note a call that has arrived. One that reuses an id is cancelled together with the first."""
+        """Note a call that has arrived."""
+        cancel = Cancel()
         with self._lock:
-            return self._cancels.setdefault(call_id, Cancel())
+            self._cancels.setdefault(call_id, []).append(cancel)
+        return cancel
 
-    def end(self, call_id: str) -> None:
+    def end(self, call_id: str, cancel: Cancel) -> None:
         """Forget a call."""
         with self._lock:
-            self._cancels.pop(call_id, None)
+            left = [other for other in self._cancels.pop(call_id, []) if other is not cancel]
+            if left:
+                self._cancels[call_id] = left
 
     def cancel(self, call_id: str) -> None:
-        """Cancel a call; an unknown id is harmless."""
+        """Cancel every call of this id; an unknown one is harmless."""
         with self._lock:
-            cancel = self._cancels.get(call_id)
-        if cancel is not None:
+            cancels = list(self._cancels.get(call_id, []))
+        for cancel in cancels:
             cancel.set()
 
     def cancel_all(self) -> None:
         """Cancel every call."""
         with self._lock:
-            cancels = list(self._cancels.values())
+            cancels = [cancel for calls in self._cancels.values() for cancel in calls]
         for cancel in cancels:
             cancel.set()
 

@@ -1,6 +1,7 @@
 """JSON-RPC 2.0 messages as lines: parsing, telling them apart, and the standard error codes."""
 
 import json
+import math
 from dataclasses import dataclass
 
 PARSE_ERROR = -32700
@@ -72,7 +73,7 @@ def parse_line(line: bytes) -> Message:
         BadMessage: the line is not JSON in UTF-8 (-32700), or JSON that is no message (-32600).
     """
     try:
-        value: object = json.loads(line.decode("utf-8"))
+        value: object = json.loads(line.decode("utf-8"), parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as exc:
         raise BadMessage(PARSE_ERROR, f"the line is not JSON in UTF-8: {exc}") from exc
     if not isinstance(value, dict):
@@ -85,7 +86,7 @@ def parse_line(line: bytes) -> Message:
     if "method" in value:
         return _parse_call(value, message_id)
     if "id" in value and ("result" in value or "error" in value):
-        return Response(message_id, value.get("result"), _parse_error(value.get("error")))
+        return _parse_response(value, message_id)
     raise BadMessage(INVALID_REQUEST, "the message has neither a method nor a result nor an error", message_id)
 
 
@@ -98,15 +99,28 @@ def _parse_call(value: JSONObject, message_id: MessageId) -> Request | Notificat
     return Request(message_id, method, params) if "id" in value else Notification(method, params)
 
 
-def _parse_error(error: object) -> RemoteError | None:
-    if error is None:
-        return None
+def _parse_response(value: JSONObject, message_id: MessageId) -> Response:
+    error = value.get("error")
+    if error is None and "result" in value:
+        return Response(message_id, value["result"], None)
+    return Response(message_id, None, _parse_error(error))
+
+
+def _parse_error(error: object) -> RemoteError:
     if not isinstance(error, dict):
         return RemoteError(INTERNAL_ERROR, str(error), None)
     code = error.get("code")
     return RemoteError(
         code if isinstance(code, int) else INTERNAL_ERROR, str(error.get("message", "")), error.get("data")
     )
+
+
+def _finite(text: str) -> float:
+    """Return a number that can be written as JSON again; Python's reader alone would let the others pass."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no finite number")
+    return number
 
 
 def to_line(message: JSONObject) -> bytes:

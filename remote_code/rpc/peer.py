@@ -204,10 +204,14 @@ class Peer:
             self._threads[work.lane].submit(self._finish, message, work.run, method.then)
 
     def _finish(self, message: Call, work: Callable[[], object], then: Callable[[], None]) -> None:
-        """Do the work of one call and answer it; a None from `work` is a result like any other."""
-        done = self._guarded(message, lambda: (work(),))
-        if done is not None and isinstance(message, Request):
-            self._send({"id": message.message_id, "result": done[0]})
+        """Do the work of one call and answer it; what cannot be written as a line is a failure of the work too."""
+
+        def answer() -> bytes:
+            result = work()
+            return to_line({"id": message.message_id, "result": result}) if isinstance(message, Request) else b""
+
+        if line := self._guarded(message, answer):
+            self._write(line)
         then()
 
     def _guarded(self, message: Call, step: Callable[[], Result]) -> Result | None:
@@ -238,7 +242,9 @@ class Peer:
         self._send({"id": message_id, "error": error})
 
     def _send(self, message: JSONObject) -> None:
-        line = to_line(message)
+        self._write(to_line(message))
+
+    def _write(self, line: bytes) -> None:
         try:
             with self._write_lock:
                 self._writer.write(line)

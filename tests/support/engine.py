@@ -103,6 +103,8 @@ class EngineClient:
         self.questions: list[Question] = []
         self.answer: Callable[[Question], bool] = lambda question: True
         """Decides each question; called in a thread of its own."""
+        self.intercept: Callable[[JSON], bool] = lambda message: False
+        """Sees each message first, in the reader's thread; what it returns True for is not looked at any more."""
         self.statuses: list[JSON] = []
         self.initialized: JSON = {}
         self._environ = dict(environ)
@@ -218,6 +220,8 @@ class EngineClient:
         assert stdout is not None
         for line in stdout:
             message: JSON = json.loads(line)
+            if self.intercept(message):
+                continue
             if "method" not in message:
                 self._settle(message)
             elif message["method"] == "permission/ask":

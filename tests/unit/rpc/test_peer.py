@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from remote_code.errors import Cancelled, NoSuchFile
-from remote_code.rpc.messages import MAX_LINE_BYTES, BadMessage, Request, parse_line, to_line
+from remote_code.rpc.messages import MAX_LINE_BYTES, BadMessage, Request, Response, parse_line, to_line
 from remote_code.rpc.peer import Lane, Method, Peer, RemoteError, Work, deferred, method
 from remote_code.shell.job import Cancel
 
@@ -105,6 +105,8 @@ def test_a_defect_in_a_handler_is_answered_and_survived() -> None:
         pytest.param(b"{oops\n", -32700, None, id="no JSON"),
         pytest.param(b"\xff\xfe\n", -32700, None, id="no UTF-8"),
         pytest.param(b"[" * 100_000 + b"\n", -32700, None, id="too deep"),
+        pytest.param(b'{"jsonrpc":"2.0","id":NaN,"method":"echo"}\n', -32700, None, id="a constant of Python"),
+        pytest.param(b'{"jsonrpc":"2.0","id":1,"x":1e999}\n', -32700, None, id="a number beyond all numbers"),
         pytest.param(b"[]\n", -32600, None, id="a batch"),
         pytest.param(b'{"jsonrpc":"2.0","id":true,"method":"echo"}\n', -32600, None, id="a boolean id"),
         pytest.param(b'{"id":3,"method":"echo"}\n', -32600, 3, id="no version"),
@@ -254,6 +256,26 @@ def test_a_message_survives_the_wire(method: str, params: dict[str, str]) -> Non
     line = to_line({"id": 1, "method": method, "params": params})
     assert line.count(b"\n") == 1
     assert parse_line(line) == Request(1, method, dict(params))
+
+
+def test_a_result_that_no_line_can_hold_is_answered_as_a_failure() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with serving(echo=lambda params: deep) as client:
+        client.request(1, "echo", text="x")
+        assert client.receive()["error"]["code"] == -32603  # type: ignore[index]  # An error object.
+        client.request(2, "echo", text="x")
+        assert client.receive()["id"] == 2
+    while deep:  # Python's own end of such a list would be too deep as well.
+        deep = deep.pop()  # type: ignore[assignment]
+
+
+def test_an_answer_with_neither_result_nor_error_object_is_an_error() -> None:
+    answer = parse_line(b'{"jsonrpc":"2.0","id":1,"error":null}')
+    assert isinstance(answer, Response)
+    assert answer.error is not None
+    assert parse_line(b'{"jsonrpc":"2.0","id":1,"result":null,"error":null}') == Response(1, None, None)
 
 
 def test_writing_to_a_client_that_has_gone_is_no_error() -> None:
