@@ -1,5 +1,6 @@
 """One command between its job and its result: collects output, watches the clock and the cancel."""
 
+import functools
 import re
 import time
 from collections.abc import Callable
@@ -14,10 +15,13 @@ DRAIN_S = 0.2
 """Silence that ends a call after its exit status, when background children still hold the output; two round trips more
 on a long link, where the server may wait for its window in the middle of what it still has to send."""
 DRAIN_LIMIT_S = 1.0
-"""End of the drain when children keep writing; a link that still delivers what was queued gets longer."""
-QUEUED_BYTES = 16_384
-"""A drain period that brought this much is taken for output that was queued before the command ended."""
-QUEUED_LIMIT_BYTES = 4 << 20
+"""End of the drain when what comes are small pieces, as children write them."""
+QUEUED_PIECE_BYTES = 8_192
+"""A piece of this size is taken for output that the server had queued: a slow link brings it in full packets, and the
+next may take as long as this one did."""
+QUEUED_GAP_S = 3.0
+QUEUED_LIMIT_S = 20.0
+QUEUED_LIMIT_BYTES = 32 << 20
 """More than a server queues for one channel: whatever comes after this is of background children."""
 FIRST_BYTES = 100
 """How much of standard error is looked at for a job's own words."""
@@ -81,6 +85,9 @@ class CommandRun:
         self._on_output = on_output
         self._is_timed_out = False
         self._is_cancelled = False
+        self._last_piece = 0
+        self._last_piece_at = time.monotonic()
+        self._last_gap_s = 0.0
         self.first_of_stderr = b""
         """The first bytes of standard error, where a job says why it did not start, whatever is kept of the rest."""
 
@@ -146,20 +153,28 @@ class CommandRun:
     def _drain(self) -> None:
         """Wait for the end of the output, but not for background children that hold it."""
         started = time.monotonic()
-        n_total = 0
-        while not self._channel.is_at_eof and n_total < QUEUED_LIMIT_BYTES:
+        first = self._n_bytes
+        while not self._channel.is_at_eof:
             before = self._n_bytes
-            self._wait_until(time.monotonic() + self._drain_s, lambda: self._channel.is_at_eof)
-            n_bytes = self._n_bytes - before
-            n_total += n_bytes
-            if not n_bytes or (n_bytes < QUEUED_BYTES and time.monotonic() - started > DRAIN_LIMIT_S):
+            silence_s = self._drain_s + 2 * self._last_gap_s
+            self._wait_until(time.monotonic() + silence_s, functools.partial(self._has_more_or_ended, before))
+            elapsed_s = time.monotonic() - started
+            is_queued = self._last_piece >= QUEUED_PIECE_BYTES and self._n_bytes - first < QUEUED_LIMIT_BYTES
+            if self._n_bytes == before or elapsed_s > (QUEUED_LIMIT_S if is_queued else DRAIN_LIMIT_S):
                 return
+
+    def _has_more_or_ended(self, n_bytes: int) -> bool:
+        return self._n_bytes > n_bytes or self._channel.is_at_eof
 
     @property
     def _n_bytes(self) -> int:
         return sum(kept.total_bytes for kept in self._kept.values())
 
     def _take(self, stream: str, data: bytes) -> None:
+        now = time.monotonic()
+        are_both_large = min(len(data), self._last_piece) >= QUEUED_PIECE_BYTES
+        self._last_gap_s = min(now - self._last_piece_at, QUEUED_GAP_S) if are_both_large else 0.0
+        self._last_piece, self._last_piece_at = len(data), now
         self._kept[stream].add(data)
         if stream == "stderr" and len(self.first_of_stderr) < FIRST_BYTES:
             self.first_of_stderr = (self.first_of_stderr + data)[:FIRST_BYTES]

@@ -53,6 +53,8 @@ if logging.getLogger("paramiko").level == logging.NOTSET:
 _IDLE = threading.Event()
 """Stands in for the `wake` of channels that nobody waits on."""
 
+WINDOW_BYTES = 16 << 20
+"""How much a server may send on one channel before we have taken it: what fills a link of 50 ms."""
 _BANNER_LINES = 50
 _BANNER_LINE_BYTES = 8192
 
@@ -308,7 +310,7 @@ class LinkTransport(paramiko.Transport):
         self, kind: str, what: str, environment: tuple[tuple[str, str], ...], *, timeout_s: float, on_terminal: bool
     ) -> Channel:
         deadline = time.monotonic() + timeout_s
-        channel = self.open_session(timeout=timeout_s)
+        channel = self.open_session(window_size=WINDOW_BYTES, timeout=timeout_s)
         channel.wake = threading.Event()  # type: ignore[attr-defined] # ours
         channel.exit_signal = None  # type: ignore[attr-defined] # ours
         channel.is_closed_by_server = False  # type: ignore[attr-defined] # ours

@@ -246,7 +246,7 @@ def test_account_without_a_shell_is_told_to_every_caller(tmp_path: Path) -> None
     config = ["ForceCommand echo only backups here; exit 3"]
     states: list[LinkStatus] = []
     with (
-        SSHServer(tmp_path, config=config) as server,
+        SSHServer(tmp_path, config=config, environment={"SHLVL": "2"}) as server,
         ssh_shells(server.command(), on_status=states.append) as shells,
     ):
         for _ in range(2):
