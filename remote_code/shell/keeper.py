@@ -22,7 +22,7 @@ REFUSED_RETRIES_S = (0.01, 0.05, 0.2)
 """Waits before a refused channel is asked for again: OpenSSH frees the slot of a closed session a moment late."""
 END_S = 2.0
 """How long the server may take to close an ended session."""
-JOIN_S = 5.0
+JOIN_S = 2.0
 """How long the end of the pool waits for its threads; a handshake may take longer and ends by itself."""
 
 
@@ -92,9 +92,15 @@ class Keeper:
                     continue
             if is_news:
                 shown = status
-                self._on_status(status)
+                self._tell(status)
             for name, task in tasks:
                 self._spawn(name, task)
+
+    def _tell(self, status: LinkStatus) -> None:
+        try:
+            self._on_status(status)
+        except Exception:  # noqa: BLE001  # Part of a thread's main: whatever a listener does, the pool goes on.
+            _log.exception("pool=shells event=listener_failed")
 
     def _begin(self, action: schedule.Action) -> tuple[str, Callable[[], None]]:
         """Note an action as under way; return the work, which is to be done without the lock."""
