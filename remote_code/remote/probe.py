@@ -1,5 +1,6 @@
 """What a remote machine is and has, learned by one job per connection."""
 
+import codecs
 import re
 import secrets
 import time
@@ -62,6 +63,8 @@ class Host:
     """The remote's clock, in Unix seconds, at a moment before `probed_at_s`."""
     probed_at_s: float
     """Our monotonic clock when the answer had come."""
+    charset: str = "utf-8"
+    """Python's name of the encoding of the account's locale; UTF-8 where it names none."""
 
     @property
     def is_git_repo(self) -> bool:
@@ -134,6 +137,7 @@ def probe(shells: Runner, workdir: str | None, *, flights: Flights) -> Host:
         clock_uncertainty_s=(answered_at_s - sent_at_s) / 2,
         probed_clock_s=clock_s,
         probed_at_s=answered_at_s,
+        charset=charset_of(facts.get("locale", "")),
     )
 
 
@@ -147,6 +151,15 @@ def _repository(workdir_real: RemotePath, length: str) -> RemotePath | None:
     if not (length.isascii() and length.isdecimal()):
         return None
     return decode_path(encode_path(workdir_real)[: int(length)] or b"/")
+
+
+def charset_of(locale: str) -> str:
+    """Return the encoding that a locale such as `ja_JP.eucJP` or `de_DE.ISO-8859-1@euro` names."""
+    name = locale.partition(".")[2].partition("@")[0]
+    try:
+        return codecs.lookup(name).name if name else "utf-8"
+    except LookupError:
+        return "utf-8"
 
 
 def _clock(text: str) -> float:

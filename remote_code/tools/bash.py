@@ -66,7 +66,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     _ask(arguments.command, workdir, context)
     timeout_ms = arguments.timeout or DEFAULT_TIMEOUT_MS
     command = Command(arguments.command, workdir, timeout_ms / 1000)
-    output = Output(context.memory.outputs, context.limits)
+    output = Output(context.memory.outputs, context.limits, charset=context.host.charset)
     throttle = Throttle(lambda: context.progress(None, {"output": output.preview()}))
     context.progress(None, {"output": ""})
 

@@ -20,10 +20,10 @@ STDERR_SHARE = 3
 class Stream:
     """One output stream of a command while it runs: its head and its tail as text, all of it in a spool when long."""
 
-    def __init__(self, store: OutputStore, *, keep_bytes: int) -> None:
+    def __init__(self, store: OutputStore, *, keep_bytes: int, charset: str) -> None:
         self._store = store
         self._keep_bytes = keep_bytes
-        self._cleaner = Cleaner()
+        self._cleaner = Cleaner(charset)
         self._head = bytearray()
         self._tail = bytearray()
         self._spool: Spool | None = None
@@ -104,11 +104,11 @@ class Rendered:
 class Output:
     """The output of one command. Feed it as it comes, `render` it once, `close` it."""
 
-    def __init__(self, store: OutputStore, limits: Limits) -> None:
+    def __init__(self, store: OutputStore, limits: Limits, *, charset: str = "utf-8") -> None:
         self._store = store
         self._limits = limits
-        self.stdout = Stream(store, keep_bytes=limits.max_bytes)
-        self.stderr = Stream(store, keep_bytes=limits.max_bytes)
+        self.stdout = Stream(store, keep_bytes=limits.max_bytes, charset=charset)
+        self.stderr = Stream(store, keep_bytes=limits.max_bytes, charset=charset)
 
     def feed(self, stream: str, data: bytes) -> None:
         """Take what has come on "stdout" or "stderr"."""

@@ -27,7 +27,8 @@ class Cleaner:
     """Turns a stream of bytes into lines of text that say what a person would have read in the end."""
 
     def __init__(self, charset: str = "utf-8") -> None:
-        self._decoder = codecs.getincrementaldecoder(charset)("replace")
+        is_utf8 = charset in {"utf-8", "ascii"}
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace") if is_utf8 else _EitherDecoder(charset)
         self.pending = ""
         """The last line while it has no end yet, as it came."""
 
@@ -39,6 +40,27 @@ class Cleaner:
             cut = escape.start()
         self.pending = _without_old_states(text[cut:])
         return clean(text[:cut])
+
+
+class _EitherDecoder:
+    """Decodes each line as UTF-8 if it is that, else by the charset of the remote's locale."""
+
+    def __init__(self, charset: str) -> None:
+        self._charset = charset
+        self._held = b""
+
+    def decode(self, data: bytes, is_end: bool = False) -> str:
+        """Return the text of the lines that are complete; a part of one only when it is very long, or the last."""
+        data = self._held + data
+        cut = len(data) if is_end or len(data) - data.rfind(b"\n") > MAX_LINE else data.rfind(b"\n") + 1
+        self._held = data[cut:]
+        return "".join(self._line(line) for line in data[:cut].splitlines(keepends=True))
+
+    def _line(self, line: bytes) -> str:
+        try:
+            return line.decode("utf-8")
+        except UnicodeDecodeError:
+            return line.decode(self._charset, "replace")
 
 
 def _without_old_states(line: str) -> str:

@@ -20,6 +20,7 @@ def test_the_probe_knows_the_machine_and_the_account(shell_machine: ShellMachine
     assert host.system == f"{platform.system()} {platform.release()} {platform.machine()}"
     assert (host.platform, host.uid, host.user) == ("linux", os.getuid(), pwd.getpwuid(os.getuid()).pw_name)
     assert (host.workdir, host.workdir_kind) == (host.home, Kind.DIRECTORY)
+    assert host.charset == "utf-8"
     assert host.umask == os.umask(os.umask(0o022))
     assert host.shell == ("sh" if shell_machine.name == "ash" else "bash")
     assert abs(host.clock_offset_s) <= host.clock_uncertainty_s + 1

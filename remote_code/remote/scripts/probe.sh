@@ -7,7 +7,7 @@ rc_probe() {
   rc_probe_workdir "$1"
   printf 'umask=%s\nuid=%s\nuser=' "$RC_UMASK" "$RC_UID"
   id -un
-  printf 'clock='
+  printf 'locale=%s\nclock=' "$RC_LOCALE"
   date +%s.%N
   printf 'system='
   uname -srm

@@ -8,6 +8,7 @@
 
 # A worker ends by the end of its input or by KILL, so that a file that is written in place is not cut by a hangup.
 trap "" HUP TERM PIPE
+RC_LOCALE=${LC_ALL:-${LC_CTYPE:-${LANG:-}}}
 LC_ALL=C TZ=UTC0
 export LC_ALL TZ
 unset CDPATH

@@ -56,3 +56,15 @@ def test_long_progress_bar_takes_no_memory() -> None:
         assert cleaner.feed(b"".join(b"%d of many\r" % (number * 100 + n) for n in range(100))) == ""
         assert len(cleaner.pending) < 100
     assert cleaner.feed(b"\n") == "199999 of many\n"
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [("iso8859-1", "café\n"), ("euc_jp", "日本語のテキスト\n"), ("gb18030", "你好\n"), ("utf-8", "grüße\n")],
+)
+def test_other_encodings_are_decoded_by_the_locale_of_the_remote(charset: str, text: str) -> None:
+    """BASH-5: line by line, UTF-8 first; characters that are split across chunks are whole."""
+    cleaner = Cleaner(charset)
+    data = text.encode(charset) + "UTF-8 too: ß\n".encode() + text.encode(charset)
+    found = "".join(cleaner.feed(data[n : n + 1]) for n in range(len(data))) + cleaner.feed(b"", is_end=True)
+    assert found == text + "UTF-8 too: ß\n" + text
