@@ -233,8 +233,12 @@ def _missing(view: View) -> Iterator[tuple[Kind, bool]]:
             yield kind, False
     if not view.has_booted:
         return
-    for kind in (Kind.STANDBY, Kind.RESIDENT):
-        for _ in range(counts[kind], limit(kind, view)):
+    # While callers queue, shells for the next of them start beside the jobs that run, where there is room: a burst then
+    # waits for starts of shells, but not for one after the other.
+    n_queued = sum(lane.kind is Kind.STANDBY for lane in view.waiting)
+    extra = {Kind.STANDBY: min(n_queued, view.command_size), Kind.RESIDENT: 0}
+    for kind, n_more in extra.items():
+        for _ in range(counts[kind], limit(kind, view) + n_more):
             yield kind, False
 
 

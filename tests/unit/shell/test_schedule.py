@@ -93,6 +93,14 @@ FULL = [standby(i, Phase.IDLE) for i in range(3)] + [resident(i + 5, Phase.IDLE)
             id="one more for searches while commands hold the pool",
         ),
         pytest.param(
+            view(
+                workers=[*builds(3), standby(1, Phase.IDLE), *FULL[3:]],
+                waiting=[Lane.COMMAND, Lane.COMMAND, Lane.COMMAND],
+            ),
+            [Open(1, Kind.STANDBY)] + [Open(2, Kind.STANDBY)] * 2,
+            id="shells for the next callers start beside running commands",
+        ),
+        pytest.param(
             view(workers=[*FULL[1:], standby(0, Phase.ENDING)]), [Open(1, Kind.STANDBY)], id="a used shell is replaced"
         ),
         pytest.param(
@@ -129,9 +137,7 @@ FULL = [standby(i, Phase.IDLE) for i in range(3)] + [resident(i + 5, Phase.IDLE)
             [],
             id="one handshake at a time",
         ),
-        pytest.param(
-            view(workers=FULL, is_idle=True), [Retire(1), Retire(2), Retire(5), Retire(6), Drop(2)][:4], id="shrink"
-        ),
+        pytest.param(view(workers=FULL, is_idle=True), [Retire(1), Retire(2), Retire(5), Retire(6)], id="shrink"),
         pytest.param(view(workers=FULL[:1], is_idle=True), [Drop(2)], id="the empty connection goes last"),
         pytest.param(view(workers=(), is_idle=True), [Drop(2)], id="one connection stays"),
     ],
