@@ -68,6 +68,8 @@ class Result:
     """Bytes of standard output that were not kept; they are missing behind the first `Command.keep_bytes // 2`."""
     dropped_stderr_bytes: int = 0
     """The same of standard error."""
+    process_group: int | None = field(default=None, compare=False)
+    """Process group of the command on the remote, which its background children share; None where it is not known."""
 
 
 OnOutput = Callable[[str, bytes], None]

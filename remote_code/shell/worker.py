@@ -6,7 +6,7 @@ whether that is safe, the pool decides.
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remote_code.errors import Cancelled, ConnectionLost
 from remote_code.shell import boot
@@ -125,7 +125,7 @@ class StandbyShell(Shell):
         )
         result = run.finish()
         raise_for_workdir(run, command, self.token)
-        return result
+        return replace(result, process_group=self.ready.group_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from remote_code.paths import RemotePath
 from remote_code.remote.state import Kind
 from remote_code.shell.job import Command, Outcome, Result
 from remote_code.tools.arguments import Positive, Text, ToolArguments
+from remote_code.tools.background import left_behind
 from remote_code.tools.bash_parse import scan
 from remote_code.tools.boundary import is_inside, observe
 from remote_code.tools.context import Context, ToolResult
@@ -65,7 +66,8 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     workdir = context.workspace.resolve(arguments.workdir) if arguments.workdir else context.workspace.root
     _ask(arguments.command, workdir, context)
     timeout_ms = arguments.timeout or DEFAULT_TIMEOUT_MS
-    command = Command(arguments.command, workdir, timeout_ms / 1000)
+    # The output is kept as text while it streams.
+    command = Command(arguments.command, workdir, timeout_ms / 1000, keep_bytes=0)
     output = Output(context.memory.outputs, context.limits, charset=context.host.charset)
     throttle = Throttle(lambda: context.progress(None, {"output": output.preview()}))
     context.progress(None, {"output": ""})
@@ -81,7 +83,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
         finally:
             throttle.close()
         output.finish()
-        return _answer(arguments.command, timeout_ms, result, output)
+        return _answer(arguments.command, result, output, _notes(timeout_ms, result, context))
     finally:
         output.close()
 
@@ -114,8 +116,7 @@ def _expanded(path: str, context: Context) -> str:
     return path
 
 
-def _answer(command: str, timeout_ms: int, result: Result, output: Output) -> ToolResult:
-    notes = _notes(timeout_ms, result)
+def _answer(command: str, result: Result, output: Output, notes: list[str]) -> ToolResult:
     if result.outcome is not Outcome.DONE and not result.is_cancelled and not result.is_timed_out:
         raise ConnectionLost(output.render(head=f"{LOST}\n\n").text, outcome="unknown", retry_safe=False)
     has_ended_alone = not result.is_timed_out and not result.is_cancelled
@@ -132,7 +133,7 @@ def _answer(command: str, timeout_ms: int, result: Result, output: Output) -> To
     return ToolResult(title=command, output=rendered.text, metadata=metadata)
 
 
-def _notes(timeout_ms: int, result: Result) -> list[str]:
+def _notes(timeout_ms: int, result: Result, context: Context) -> list[str]:
     notes = []
     if result.is_timed_out:
         notes.append(
@@ -144,7 +145,11 @@ def _notes(timeout_ms: int, result: Result) -> list[str]:
     if result.outcome is Outcome.UNKNOWN:
         notes.append("The connection did not confirm the end of the command; it may still be running.")
     if result.holds_output:
-        notes.append("Processes that the command left in the background still run and hold its output.")
+        processes = [] if result.process_group is None else left_behind(context, result.process_group)
+        named = ": " + "; ".join(processes) if processes else "."
+        notes.append(f"Processes that the command left in the background still run and hold its output{named}")
+    if result.is_output_cut:
+        notes.append("The connection broke behind the end of the command; the end of its output may be missing.")
     if result.is_output_cut:
         notes.append("The connection was lost when the command had ended; the end of its output may be missing.")
     if result.outcome is Outcome.DONE and result.exit_status is None and result.signal is None:

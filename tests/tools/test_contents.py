@@ -2,6 +2,7 @@
 
 import base64
 import os
+import signal
 import stat
 import threading
 import time
@@ -176,12 +177,14 @@ def test_unified_diff_adds_deletes_and_renames(site: Site) -> None:
 
 
 def test_background_process_does_not_hold_the_call(site: Site) -> None:
-    """BASH-4: a note says that something still holds the output."""
-    result = site.call("bash", command="sleep 30 & echo started $!")
+    """BASH-4: a note names what still holds the output."""
+    result = site.call("bash", command="sleep 30.5 & echo started $!")
     pid = int(result.output.split()[1])
-    os.kill(pid, 15)
-    assert result.output.startswith(f"started {pid}\n")
-    assert "still run and hold its output" in result.output
+    os.kill(pid, signal.SIGTERM)
+    assert result.output == (
+        f"started {pid}\n\n\n<shell_metadata>\nProcesses that the command left in the background still run and "
+        f"hold its output: {pid} sleep 30.5\n</shell_metadata>"
+    )
 
 
 def test_cancelled_command_ends_and_keeps_its_output(site: Site) -> None:
