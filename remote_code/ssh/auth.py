@@ -133,6 +133,12 @@ class _Dialogue:
         except (EOFError, OSError) as exc:
             # The transport ends with either, whether we were sending or waiting.
             raise self._cut() from exc
+        except ValueError as exc:
+            raise ConnectionFailed(
+                f"{self._options.host!r} broke the protocol during the login of {self._options.user!r}",
+                host=self._options.host,
+                port=self._options.port,
+            ) from exc
 
     def _run(self) -> Login:
         self._exchange.request_service()

@@ -182,8 +182,9 @@ class WatchedPacketizer(Packetizer):
         return self.is_late
 
     def complete_handshake(self) -> None:
-        """Lift the bound."""
-        self._handshake_deadline = None
+        """Lift the bound, but not after the first message already, as paramiko would."""
+        if self._initial_kex_done:  # type: ignore[attr-defined] # private
+            self._handshake_deadline = None
 
     def write_all(self, out: bytes) -> None:  # type: ignore[override] # that is all it is given
         """Write everything, or end the link: paramiko's own would wait for ever and copy the rest each time."""

@@ -7,9 +7,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
-from remote_code.errors import AuthenticationFailed
+from remote_code.errors import AuthenticationFailed, ConnectionFailed
 from tests.support.connecting import connected, run
 from tests.support.ssh_servers import Script, ScriptedServer, rewrite_key
 from tests.support.sshd import SSHServer, make_key
@@ -275,6 +276,24 @@ def test_a_prompt_that_nothing_can_answer_is_named(tmp_path: Path) -> None:
         pass
     assert "TOKEN code" in caught.value.message
     assert "\x1b" not in caught.value.message
+
+
+def test_a_server_that_asks_nonsense_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script(steps=["keyboard-interactive"], prompts=[[("x", False)]], answers=[["x"]])
+    add_int = paramiko.Message.add_int
+
+    def too_many(message: paramiko.Message, number: int) -> paramiko.Message:
+        is_count = message.asbytes()[:1] == b"\x3c" and number == 1
+        return add_int(message, 1_000_000 if is_count else number)
+
+    monkeypatch.setattr(paramiko.Message, "add_int", too_many)
+    with (
+        ScriptedServer(tmp_path, script) as server,
+        pytest.raises(ConnectionFailed) as caught,
+        connected(server.command(), password="x"),
+    ):
+        pass
+    assert "protocol" in caught.value.message
 
 
 def test_a_key_and_then_a_password_log_in(tmp_path: Path) -> None:

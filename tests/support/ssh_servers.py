@@ -73,7 +73,7 @@ def says(text: bytes, *, then_waits: bool = False) -> Callable[[socket.socket], 
     return serve
 
 
-def cuts_after(n_bytes: int, port: int) -> Callable[[socket.socket], None]:
+def cuts_after(n_bytes: int, port: int, *, record: bytearray | None = None) -> Callable[[socket.socket], None]:
     """Return a proxy to a port of loopback that closes both sides after the server has sent `n_bytes`."""
 
     def serve(sock: socket.socket) -> None:
@@ -92,6 +92,8 @@ def cuts_after(n_bytes: int, port: int) -> Callable[[socket.socket], None]:
             while left > 0 and (data := server.recv(min(left, 65536))):
                 sock.sendall(data)
                 left -= len(data)
+                if record is not None:
+                    record.extend(data)
             for end in (sock, server):
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
