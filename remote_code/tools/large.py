@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from remote_code._fast import split_bom
-from remote_code.errors import OffsetOutOfRange
+from remote_code.errors import Cancelled, OffsetOutOfRange, RemoteOperationFailed, ShellUnsupported
 from remote_code.paths import RemotePath
 from remote_code.quoting import quote
 from remote_code.remote.state import Observation, Present
@@ -25,7 +25,9 @@ RANGE_BYTES = 1024 * 1024
 """How much of a file travels at most for one page."""
 COUNTED_BYTES = 64 * 1024 * 1024
 """Lines of larger files are not counted."""
-COUNT_TIMEOUT_S = 60.0
+HEAD_BYTES = 4096
+"""How much tells what kind of file it is."""
+TIMEOUT_S = 120.0
 
 _LONE_CR = "\ue00d"
 """Stands for a carriage return inside a line while the text is paged."""
@@ -37,8 +39,8 @@ class Source(Protocol):
     def head(self) -> bytes:
         """Return its first 4 KiB."""
 
-    def lines(self, first: int, limit: int) -> bytes:
-        """Return whole lines from number `first` on, `RANGE_BYTES` at most."""
+    def lines(self) -> bytes:
+        """Return the lines that are wished for, and one more; `RANGE_BYTES` at most."""
 
     def whole(self) -> bytes:
         """Return all of it, `COUNTED_BYTES` at most."""
@@ -65,16 +67,20 @@ def choose(source: Source, wish: Wish) -> Chosen:
     bom, _ = split_bom(source.head())
     if len(bom) in (2, 4):  # UTF-16 and UTF-32: a byte of value 10 is no line end there.
         return _chosen(source.whole(), wish, first=1, total=None, is_partial=False)
-    n_lines = min(wish.limit, DEFAULT_LIMIT)
-    data = source.lines(wish.offset, n_lines + 1)
+    data = source.lines()
     total = source.count()
     if not data and wish.offset > 1:
         known = "" if total is None else f" ({total} lines)"
         raise OffsetOutOfRange(
             f"Offset {wish.offset} is out of range for this file{known}", offset=wish.offset, lines=total
         )
-    is_partial = len(data) >= RANGE_BYTES or data.count(b"\n") > n_lines
+    is_partial = len(data) >= RANGE_BYTES or data.count(b"\n") >= n_wished(wish)
     return _chosen(_whole_lines(data), wish, first=wish.offset, total=total, is_partial=is_partial)
+
+
+def n_wished(wish: Wish) -> int:
+    """Return how many lines to fetch: one more than can be shown tells whether the file goes on."""
+    return min(wish.limit, DEFAULT_LIMIT) + 1
 
 
 def _chosen(data: bytes, wish: Wish, *, first: int, total: int | None, is_partial: bool) -> Chosen:
@@ -114,50 +120,78 @@ def _is_mostly_utf8(data: bytes) -> bool:
     return True
 
 
-class RemoteSource:
-    """A file of the remote machine; each method is a flight, `head` only the first time."""
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What one flight brought."""
 
-    def __init__(self, path: RemotePath, found: Observation, context: Context, granted: Granted) -> None:
+    head: bytes
+    lines: bytes
+    n_lines: int | None
+
+
+class RemoteSource:
+    """A file of the remote machine; all that is asked for comes in one flight (over SFTP: in three)."""
+
+    def __init__(self, path: RemotePath, found: Observation, context: Context, granted: Granted, wish: Wish) -> None:
         self._path = path
         self._found = found
         self._context = context
         self._roots = granted.roots
-        self._head: bytes | None = None
+        self._wish = wish
+        self._looked: _Looked | None = None
 
     def head(self) -> bytes:
         """Return its first 4 KiB."""
-        if self._head is None:
-            self._head = self._bytes(4096)
-        return self._head
+        return self._look().head
 
-    def lines(self, first: int, limit: int) -> bytes:
-        """Return whole lines from number `first` on."""
-        return self._context.files.read_lines(
-            self._path,
-            first=first,
-            limit=limit,
-            limit_bytes=RANGE_BYTES,
-            roots=self._roots,
-            flights=self._context.flights,
-        ).contents
+    def lines(self) -> bytes:
+        """Return the lines that are wished for, and one more."""
+        return self._look().lines
 
     def whole(self) -> bytes:
         """Return all of it."""
         return self._bytes(COUNTED_BYTES)
 
     def count(self) -> int | None:
-        """Return its number of lines, counted on the remote."""
+        """Return its number of lines."""
+        return self._look().n_lines
+
+    def _look(self) -> _Looked:
+        if self._looked is None:
+            try:
+                self._looked = self._look_by_shell()
+            except ShellUnsupported:
+                self._looked = _Looked(self._bytes(HEAD_BYTES), self._lines(), None)
+        return self._looked
+
+    def _look_by_shell(self) -> _Looked:
         state = self._found.state
-        if not isinstance(state, Present) or state.size_bytes > COUNTED_BYTES:
-            return None
-        file = quote(self._found.real_path)
-        command = Command(f"wc -l <{file} && tail -c 1 <{file} | wc -l", "/", COUNT_TIMEOUT_S)
+        is_counted = isinstance(state, Present) and state.size_bytes <= COUNTED_BYTES
+        count = "{ wc -l <$f && tail -c 1 <$f | wc -l; } >&2" if is_counted else ":"
+        text = (
+            f"f={quote(self._found.real_path)}; head -c {HEAD_BYTES} <$f && {{ tail -n +{self._wish.offset} <$f | "
+            f"head -n {n_wished(self._wish)} | head -c {RANGE_BYTES}; {count}; }}"
+        ).replace("<$f", '<"$f"')
+        command = Command(text, "/", TIMEOUT_S)
         result = self._context.shells.run_search(command, flights=self._context.flights, cancel=self._context.cancel)
-        words = result.stdout.split()
-        if result.exit_status != 0 or len(words) != 2:
-            return None
-        n_newlines, n_at_end = int(words[0]), int(words[1])
-        return n_newlines + (1 - n_at_end)
+        if result.is_cancelled:
+            raise Cancelled("the call was cancelled")
+        if result.exit_status != 0 or len(result.stdout) < HEAD_BYTES:
+            said = result.stderr.decode("utf-8", "replace").strip()[:500]
+            raise RemoteOperationFailed(f'cannot read "{self._path}": {said}', path=self._path, reason="changed")
+        words = result.stderr.split()[-2:] if is_counted else []
+        n_lines = int(words[0]) + 1 - int(words[1]) if len(words) == 2 else None
+        return _Looked(result.stdout[:HEAD_BYTES], result.stdout[HEAD_BYTES:], n_lines)
+
+    def _lines(self) -> bytes:
+        return self._context.files.read_lines(
+            self._path,
+            first=self._wish.offset,
+            limit=n_wished(self._wish),
+            limit_bytes=RANGE_BYTES,
+            roots=self._roots,
+            flights=self._context.flights,
+        ).contents
 
     def _bytes(self, limit: int) -> bytes:
         return self._context.files.read_bytes(
@@ -168,19 +202,21 @@ class RemoteSource:
 class LocalSource:
     """A kept output on this machine's disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wish: Wish) -> None:
         self._path = path
+        self._wish = wish
 
     def head(self) -> bytes:
         """Return its first 4 KiB."""
         with self._path.open("rb") as file:
-            return file.read(4096)
+            return file.read(HEAD_BYTES)
 
-    def lines(self, first: int, limit: int) -> bytes:
-        """Return whole lines from number `first` on."""
+    def lines(self) -> bytes:
+        """Return the lines that are wished for, and one more."""
+        first = self._wish.offset - 1
         kept = bytearray()
         with self._path.open("rb") as file:
-            for line in islice(file, first - 1, first - 1 + limit):
+            for line in islice(file, first, first + n_wished(self._wish)):
                 kept += line
                 if len(kept) >= RANGE_BYTES:
                     break

@@ -98,7 +98,7 @@ def _read_file(
     path: RemotePath, found: Pulled, others: list[Pulled], wish: Wish, context: Context, granted: Granted
 ) -> ToolResult:
     if found.contents is None:
-        source = large.RemoteSource(path, found.observation, context, granted)
+        source = large.RemoteSource(path, found.observation, context, granted, wish)
         head = source.head()
     else:
         head = found.contents[:4096]
@@ -168,6 +168,6 @@ def _read_kept(arguments: Arguments, context: Context) -> ToolResult:
         raise NoSuchFile(
             f"File not found: {name} (outputs are kept for 7 days on the machine that the agent runs on)", path=name
         )
-    chosen = large.choose(large.LocalSource(Path(local)), arguments.wish)
+    chosen = large.choose(large.LocalSource(Path(local), arguments.wish), arguments.wish)
     text, page = fit_file(name, chosen.page, note=None, reminder="", wish=arguments.wish, limits=context.limits)
     return ToolResult(posixpath.basename(name), text, file_metadata(name, page, []))

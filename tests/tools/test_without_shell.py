@@ -53,3 +53,13 @@ def test_glob_through_a_link_that_leads_outside_is_asked_for(engine: EngineClien
     assert caught.value.kind == "permission_rejected"
     assert engine.questions[-1].patterns == ["/etc/*"]
     assert engine.call("glob", {"pattern": "passwd", "path": "etc"}).output.startswith(f"{workspace}/etc/passwd\n")
+
+
+def test_large_file_is_read_at_any_place(engine: EngineClient, workspace: Path) -> None:
+    """READ-3: over SFTP its lines are not counted."""
+    path = workspace / "large.log"
+    path.write_bytes(b"".join(b"%d\n" % n for n in range(1, 300_001)))
+    result = engine.call("read", {"filePath": str(path), "offset": 200_000, "limit": 2})
+    assert result.output.endswith(
+        "200000: 200000\n200001: 200001\n\n(Showing lines 200000-200001. Use offset=200002 to continue.)\n</content>"
+    )
