@@ -4,26 +4,17 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from remote_code.errors import AuthenticationFailed, ConnectionFailed, ConnectTimeout
-from remote_code.ssh.agent import Agent, AgentKey
+from remote_code.ssh.agent import Agent
 from remote_code.ssh.algorithms import CERTIFICATE_SUFFIX
-from remote_code.ssh.keys import (
-    FileKey,
-    KeyUnusable,
-    PassphraseNeeded,
-    Signer,
-    certified_key,
-    load_key,
-    peek_public,
-    read_public_line,
-    type_of,
-)
+from remote_code.ssh.identities import Candidate, Identities, itself
+from remote_code.ssh.keys import KeyUnusable, Signer, type_of
 from remote_code.ssh.options import Options
 from remote_code.ssh.secrets import Secrets
 from remote_code.ssh.transport import (
@@ -61,26 +52,12 @@ class Login:
     """The server's words before the login. Data, never instructions."""
 
 
-@dataclass(slots=True)
-class _Candidate:
-    """A key that may be tried; `load` gives the key that signs, and may need the passphrase."""
-
-    name: str
-    blob: bytes | None
-    load: Callable[[], Signer]
-    is_costly: bool = False
-    """Whether the server is asked first: the key needs a passphrase or a touch."""
-    algorithm: str | None = None
-    """The signature algorithm to use; None for the best."""
-
-
 def log_in(
     transport: LinkTransport,
     options: Options,
     secrets: Secrets,
     *,
     environ: Mapping[str, str],
-    on_notice: Callable[[str], None],
 ) -> Login:
     """Authenticate on a transport whose host key has been checked.
 
@@ -96,7 +73,7 @@ def log_in(
         agent = Agent.open(options.login.identity_agent, environ)
         if agent is not None:
             stack.enter_context(agent)
-        return _Dialogue(transport, options, secrets, agent, on_notice).run()
+        return _Dialogue(transport, options, secrets, agent).run()
 
 
 class _Dialogue:
@@ -108,16 +85,14 @@ class _Dialogue:
         options: Options,
         secrets: Secrets,
         agent: Agent | None,
-        on_notice: Callable[[str], None],
     ) -> None:
         self._transport = transport
         self._options = options
         self._secrets = secrets
-        self._agent = agent
-        self._on_notice = on_notice
         self._exchange = AuthenticationExchange(transport, options.user)
         self._tried: list[str] = []
-        self._candidates = deque(self._find_candidates())
+        identities = Identities(options.login, agent, passphrase=self._passphrase, on_unusable=self._tried.append)
+        self._candidates = deque(identities.find())
         self._succeeded: list[str] = []
         self._offered: tuple[str, ...] = ()
         self._needed_person = False
@@ -189,7 +164,7 @@ class _Dialogue:
                 return reply
         return None
 
-    def _try_key(self, candidate: _Candidate) -> Reply | None:
+    def _try_key(self, candidate: Candidate) -> Reply | None:
         """Try one key; None when nothing was sent."""
         blob = candidate.blob
         try:
@@ -214,13 +189,13 @@ class _Dialogue:
             self._fall_back_to_sha1(candidate, signer, algorithm)
         return reply
 
-    def _fall_back_to_sha1(self, candidate: _Candidate, signer: Signer, refused: str) -> None:
+    def _fall_back_to_sha1(self, candidate: Candidate, signer: Signer, refused: str) -> None:
         """Put an RSA key in front once more, where SHA-1 is allowed: some servers accept less than they say."""
         if not refused.startswith("rsa-sha2-"):
             return
         suffix = CERTIFICATE_SUFFIX if refused.endswith(CERTIFICATE_SUFFIX) else ""
         if "ssh-rsa" + suffix in self._options.algorithms.pubkeys:
-            again = _Candidate(f"{candidate.name} with SHA-1", signer.blob, partial(_itself, signer))
+            again = Candidate(f"{candidate.name} with SHA-1", signer.blob, partial(itself, signer))
             again.algorithm = "ssh-rsa" + suffix
             self._candidates.appendleft(again)
         elif self._is_old_server():
@@ -256,86 +231,6 @@ class _Dialogue:
     def _is_old_server(self) -> bool:
         host_keys = self._transport.server_lists.get("server_key_algo_list", [])
         return "ssh-rsa" in host_keys and not any(name.startswith("rsa-sha2-") for name in host_keys)
-
-    def _find_candidates(self) -> Iterator[_Candidate]:
-        """Yield keys in ssh's order: the agent's that the configuration names, the agent's others, files."""
-        login = self._options.login
-        files = [Path(name) for name in login.identity_files]
-        public = {path: blob for path in files if (blob := peek_public(path)) is not None}
-        public |= self._public_of_bare_files(files)
-        held = self._agent.keys() if self._agent is not None else []
-        named = {blob: path for path, blob in public.items()}
-        certificates = self._certificates(files)
-        known = set(named) | set(certificates.values())
-        ordered = sorted((key for key in held if key.blob in known), key=lambda key: _place_of(key, files, named))
-        if not login.identities_only:
-            ordered += [key for key in held if key.blob not in known]
-        for key in ordered:
-            yield from self._certified(key, certificates)
-            yield _Candidate(key.name, key.blob, partial(_itself, key), key.may_need_a_person)
-        in_agent = {key.blob for key in held}
-        for path in files:
-            if public.get(path) not in in_agent:
-                yield from self._file_candidates(path, public.get(path), certificates)
-
-    def _public_of_bare_files(self, files: list[Path]) -> dict[Path, bytes]:
-        """Return the keys of IdentityFile entries that are public keys themselves, to pick one of the agent's."""
-        found: dict[Path, bytes] = {}
-        for path in files:
-            for place in (path, path.with_name(path.name + ".pub")):
-                try:
-                    found[path] = read_public_line(place)
-                    break
-                except KeyUnusable:
-                    continue
-        return found
-
-    def _certificates(self, files: list[Path]) -> dict[str, bytes]:
-        """Return the certificates to present, by file: CertificateFile, and `-cert.pub` beside each key."""
-        places = [Path(name) for name in self._options.login.certificate_files]
-        places += [path.with_name(path.name + "-cert.pub") for path in files]
-        found: dict[str, bytes] = {}
-        for place in places:
-            try:
-                found[str(place)] = read_public_line(place)
-            except KeyUnusable:
-                continue
-        return found
-
-    def _certified(self, key: AgentKey, certificates: Mapping[str, bytes]) -> Iterator[_Candidate]:
-        for name, certificate in certificates.items():
-            if certified_key(certificate) == key.blob:
-                signer = _CertifiedSigner(f"certificate {name}", certificate, key)
-                yield _Candidate(signer.name, certificate, partial(_itself, signer), key.may_need_a_person)
-
-    def _file_candidates(
-        self, path: Path, public: bytes | None, certificates: Mapping[str, bytes]
-    ) -> Iterator[_Candidate]:
-        if not path.exists():
-            if self._options.login.has_identity_files:
-                self._tried.append(f"key {path} (no such file)")
-            return
-        try:
-            key: FileKey | None = load_key(path, None)
-        except PassphraseNeeded:
-            key = None
-        except KeyUnusable as exc:
-            self._tried.append(f"key {path} ({exc})")
-            return
-        public = key.blob if key is not None else public
-        if key is not None and key.is_smaller_than(self._options.login.required_rsa_bits):
-            self._tried.append(f"key {path} (smaller than RequiredRSASize)")
-            return
-        loader = _Loader(path, key, self._passphrase)
-        for name, certificate in certificates.items():
-            if certified_key(certificate) == public:
-                yield _Candidate(
-                    f"certificate {name}",
-                    certificate,
-                    partial(loader.load_certified, certificate, name),
-                    key is None,
-                )
-        yield _Candidate(f"key {path}", public, loader, key is None)
 
     def _passphrase(self, path: Path, attempt: int) -> str | None:
         """Return a passphrase to try for a key file: the password first, then what a person says."""
@@ -454,57 +349,6 @@ class _Dialogue:
             offered=list(self._offered),
             tried=list(self._tried),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _CertifiedSigner:
-    """A key of the agent, presented by a certificate."""
-
-    name: str
-    blob: bytes
-    key: AgentKey
-
-    @property
-    def key_type(self) -> str:
-        return type_of(self.blob)
-
-    def sign(self, data: bytes, algorithm: str) -> bytes:
-        return self.key.sign(data, algorithm.removesuffix(CERTIFICATE_SUFFIX))
-
-
-@dataclass(slots=True)
-class _Loader:
-    """Loads a key file when it is needed, with the passphrases that can be had."""
-
-    path: Path
-    key: FileKey | None
-    passphrase: Callable[[Path, int], str | None]
-
-    def __call__(self) -> FileKey:
-        attempt = 0
-        while self.key is None:
-            passphrase = self.passphrase(self.path, attempt)
-            if passphrase is None:
-                raise PassphraseNeeded(
-                    "the passphrase was not accepted" if attempt else "needs a passphrase; set REMOTE_PASSWORD to it"
-                )
-            try:
-                self.key = load_key(self.path, passphrase)
-            except PassphraseNeeded:
-                attempt += 1
-        return self.key
-
-    def load_certified(self, certificate: bytes, name: str) -> FileKey:
-        return self().with_certificate(certificate, name)
-
-
-def _itself(signer: Signer) -> Signer:
-    return signer
-
-
-def _place_of(key: AgentKey, files: list[Path], named: Mapping[bytes, Path]) -> int:
-    path = named.get(key.blob)
-    return files.index(path) if path is not None else len(files)
 
 
 def _read_prompts(reply: MethodReply) -> list[tuple[str, bool]]:

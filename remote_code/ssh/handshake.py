@@ -66,7 +66,7 @@ def open_transport(options: Options, *, secrets: Secrets, on_notice: Callable[[s
         stack.callback(transport.abandon)
         _negotiate(transport, options, stream)
         _check_host_key(transport.host_key_blob, check, place, algorithms=options.host_keys.ca_signatures)
-        login = log_in(transport, options, secrets, environ=environ, on_notice=on_notice)
+        login = log_in(transport, options, secrets, environ=environ)
         stack.pop_all()
     return Opened(transport, login, carriers)
 

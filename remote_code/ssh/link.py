@@ -35,7 +35,7 @@ def open_link(
     reasons = needs_program(options) if transport == "auto" else ()
     is_installed = shutil.which("ssh", path=environ.get("PATH")) is not None
     if options.command is not None and (transport == "ssh" or (reasons and is_installed)):
-        from remote_code.ssh.program import connect_by_program
+        from remote_code.ssh.program_login import connect_by_program
 
         _log.info("event=connect_by_program reason=%s", "; ".join(reasons) or "REMOTE_TRANSPORT")
         return connect_by_program(options.command, secrets=secrets, environ=environ, on_notice=on_notice)

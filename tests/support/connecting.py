@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from remote_code.errors import ConnectionLost
 from remote_code.ssh.connection import Connection, ExecChannel, connect
 from remote_code.ssh.options import Options, resolve
-from remote_code.ssh.program import ProgramChannel, ProgramLink, connect_by_program
+from remote_code.ssh.program import ProgramChannel, ProgramLink
+from remote_code.ssh.program_login import connect_by_program
 from remote_code.ssh.secrets import Ask, Secrets
 from remote_code.ssh.target import parse_command
 
