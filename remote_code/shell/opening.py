@@ -1,5 +1,6 @@
 """How worker shells come up: a channel, the boot text, and the wait for the ready line."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import NoReturn
@@ -11,6 +12,8 @@ from remote_code.shell.worker import SEND_TIMEOUT_S, ResidentShell, StandbyShell
 
 READY_TIMEOUT_S = 30.0
 """How long a login may take until its ready line; a `.bashrc` that sleeps is no failure."""
+STATUS_S = 1.0
+"""How long the exit status may come after the end of the output."""
 NUDGE_S = 3.0
 NUDGE = b"\n\n\n\n"
 """Sent after so long without a ready line. A shell takes it for blank lines; an SFTP server, which would wait for a
@@ -75,7 +78,8 @@ def _wait_until_ready(channel: Channel, start: boot.Start, deadline: float) -> b
     stdout, stderr = bytearray(), bytearray()
     while True:
         channel.wake.clear()
-        is_over = channel.is_closed or channel.is_link_lost or channel.is_at_eof or channel.exit_status is not None
+        is_over = channel.is_closed or channel.is_link_lost or channel.exit_status is not None
+        is_at_eof = channel.is_at_eof
         received = channel.receive(), channel.receive_stderr()
         stdout += received[0]
         stderr += received[1]
@@ -86,11 +90,15 @@ def _wait_until_ready(channel: Channel, start: boot.Start, deadline: float) -> b
         if any(received):
             continue
         now = time.monotonic()
+        if is_at_eof:
+            # Nothing will be said any more; the exit status may be on its way.
+            deadline = min(deadline, now + STATUS_S)
         if is_over or now >= deadline:
             _raise_not_ready(channel, start, bytes(stdout), bytes(stderr))
         if now >= nudge_at:
             nudge_at = deadline
-            _send(channel, NUDGE)
+            with contextlib.suppress(ConnectionLost):
+                _send(channel, NUDGE)
         channel.wake.wait(min(nudge_at, deadline) - now)
 
 
@@ -104,10 +112,12 @@ def _raise_not_ready(channel: Channel, start: boot.Start, stdout: bytes, stderr:
     if channel.is_link_lost:
         raise ConnectionLost("the connection was lost while a shell started", outcome="not_started", retry_safe=True)
     said = b"\n".join(part.strip() for part in (stdout, stderr) if part.strip())[-2000:].decode("utf-8", "replace")
-    if channel.exit_status is None and not channel.is_closed:
-        found = "it did not answer in time"
-    else:
+    if channel.exit_status is not None:
         found = f"it ended with status {channel.exit_status}"
+    elif channel.is_at_eof or channel.is_closed:
+        found = "it ended"
+    else:
+        found = "it did not answer in time"
     words = f" and said: {said}" if said else " and said nothing"
     if start.first_input:
         raise ShellUnsupported(f"REMOTE_ENTER starts no shell: {start.command!r}: {found}{words}", said=said)
