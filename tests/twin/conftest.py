@@ -17,7 +17,7 @@ SEED = int(os.environ.get("REMOTE_CODE_SEED") or random.randrange(2**32))
 
 settings.register_profile(
     "twin",
-    max_examples=100_000 if IS_TORTURE else 2_000,
+    max_examples=100_000 if IS_TORTURE else 2_000 if _fast.COMPILED else 200,
     deadline=None,
     database=None,
     print_blob=True,

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-SIZE = 64 * 2**20
+from remote_code._fast import COMPILED
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="peak memory is read with getrusage")
+
+SIZE = (64 if COMPILED else 8) * 2**20
+"""The twins get less, as they take a minute for the whole."""
 ROOT = Path(__file__).parents[3]
 
 PRELUDE = f"""
@@ -87,7 +92,7 @@ ALL = [(case, kind) for case in CASES for kind in (
 
 
 @pytest.mark.parametrize(("case", "kind"), ALL if os.environ.get("REMOTE_CODE_TORTURE") else FEW)
-def test_64_megabytes_take_at_most_eight_times_their_size(case: str, kind: str) -> None:
+def test_huge_input_takes_at_most_eight_times_its_size(case: str, kind: str) -> None:
     code = PRELUDE + CASES[case] + "\nprint(result, (peak() - base) / SIZE)"
     run = subprocess.run(
         [sys.executable, "-c", code, kind], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=100
