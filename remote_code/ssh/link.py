@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from remote_code.ssh.connection import Connection, connect
@@ -44,6 +45,20 @@ def open_link(
 
 def needs_program(options: Options) -> tuple[str, ...]:
     """Return what only the ssh program can do, of the target or of the first jump host that asks for it."""
-    while not options.needs_program and options.network.proxy_jump is not None:
-        options = resolve_jump(options)
-    return options.needs_program
+    hop: Options | None = options
+    while hop is not None:
+        reasons = hop.needs_program or _hardware_keys(hop)
+        if reasons:
+            return reasons
+        hop = resolve_jump(hop) if hop.network.proxy_jump is not None else None
+    return ()
+
+
+def _hardware_keys(options: Options) -> tuple[str, ...]:
+    """Return a reason when hardware keys are the only key files that there are; the agent may hold others."""
+    from remote_code.ssh.keys import peek_public, type_of
+
+    found = {path: peek_public(Path(path)) for path in options.login.identity_files if Path(path).exists()}
+    if not found or any(blob is None or not type_of(blob).startswith("sk-") for blob in found.values()):
+        return ()
+    return tuple(f"{path} is a hardware key" for path in found)

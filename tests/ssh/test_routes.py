@@ -1,5 +1,6 @@
 """CFG-3, SSH-1: jump chains, ProxyCommand, and the host key check of every hop."""
 
+import base64
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +9,15 @@ import pytest
 
 from remote_code.errors import ConfigError, ConnectionFailed, HostKeyMismatch
 from remote_code.ssh.connection import Connection, connect
-from remote_code.ssh.link import open_link
+from remote_code.ssh.link import needs_program, open_link
 from remote_code.ssh.options import resolve, resolve_jump
 from remote_code.ssh.program import ProgramLink
 from remote_code.ssh.secrets import Secrets
 from remote_code.ssh.target import parse_command
+from remote_code.ssh.wire import put_string
 from tests.support.connecting import connected, options_of, run
 from tests.support.ssh_servers import wait_until
-from tests.support.sshd import SSHServer, free_port
+from tests.support.sshd import SSHServer, free_port, make_key
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,20 @@ def test_a_proxy_command_that_fails_gives_its_own_words(tmp_path: Path, sshd: SS
     with pytest.raises(ConnectionFailed) as caught, connected(command):
         pass
     assert "cannot go there" in caught.value.message
+
+
+def test_a_hardware_key_alone_goes_through_the_ssh_program(tmp_path: Path) -> None:
+    """SSH-4."""
+    public = put_string(b"sk-ssh-ed25519@openssh.com", b"k" * 32, b"ssh:")
+    private = b"openssh-key-v1\0" + put_string(b"none", b"none", b"") + b"\0\0\0\1" + put_string(public, b"")
+    key = tmp_path / "id_ed25519_sk"
+    begin, end = (f"-----{word} OPENSSH PRIVATE KEY-----" for word in ("BEGIN", "END"))
+    key.write_text(f"{begin}\n{base64.b64encode(private).decode()}\n{end}\n", encoding="utf-8")
+    key.chmod(0o600)
+    plain = make_key(tmp_path / "plain")
+    assert needs_program(options_of(f"ssh -F none -i {key} web")) == (f"{key} is a hardware key",)
+    assert needs_program(options_of(f"ssh -F none -i {key} -i {plain} web")) == ()
+    assert needs_program(options_of(f"ssh -F none -i {tmp_path}/absent web")) == ()
 
 
 @pytest.mark.parametrize(
