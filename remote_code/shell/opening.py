@@ -13,7 +13,7 @@ from remote_code.shell.worker import SEND_TIMEOUT_S, ResidentShell, StandbyShell
 READY_TIMEOUT_S = 30.0
 """How long a login may take until its ready line; a `.bashrc` that sleeps is no failure."""
 STATUS_S = 1.0
-"""How long the exit status may come after the end of the output."""
+"""How far the exit status and the end of the output may be apart."""
 NUDGE_S = 3.0
 NUDGE = b"\n\n\n\n"
 """Sent after so long without a ready line. A shell takes it for blank lines; an SFTP server, which would wait for a
@@ -78,8 +78,8 @@ def _wait_until_ready(channel: Channel, start: boot.Start, deadline: float) -> b
     stdout, stderr = bytearray(), bytearray()
     while True:
         channel.wake.clear()
-        is_over = channel.is_closed or channel.is_link_lost or channel.exit_status is not None
-        is_at_eof = channel.is_at_eof
+        has_ended, is_at_eof = channel.exit_status is not None, channel.is_at_eof
+        is_over = channel.is_closed or channel.is_link_lost or (has_ended and is_at_eof)
         received = channel.receive(), channel.receive_stderr()
         stdout += received[0]
         stderr += received[1]
@@ -90,8 +90,8 @@ def _wait_until_ready(channel: Channel, start: boot.Start, deadline: float) -> b
         if any(received):
             continue
         now = time.monotonic()
-        if is_at_eof:
-            # Nothing will be said any more; the exit status may be on its way.
+        if has_ended or is_at_eof:
+            # Of the last words and the status, one is still on its way.
             deadline = min(deadline, now + STATUS_S)
         if is_over or now >= deadline:
             _raise_not_ready(channel, start, bytes(stdout), bytes(stderr))
