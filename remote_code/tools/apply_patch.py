@@ -25,6 +25,7 @@ from remote_code.tools.changes import (
     push,
 )
 from remote_code.tools.context import Context, JSONObject, ToolResult
+from remote_code.tools.names import resolve
 
 DESCRIPTION = """\
 Changes files on the remote machine by a patch: adds, updates, deletes and moves several files, all of them or none.
@@ -118,9 +119,12 @@ def _parse(text: str) -> Patch:
 
 def _resolved(patch: Patch, context: Context) -> Patch:
     """Return the patch with absolute paths, so that one file has one name."""
-    resolve = context.workspace.resolve
     sections = tuple(
-        replace(one, path=resolve(one.path), move_to=None if one.move_to is None else resolve(one.move_to))
+        replace(
+            one,
+            path=resolve(context, one.path),
+            move_to=None if one.move_to is None else resolve(context, one.move_to),
+        )
         for one in patch.sections
     )
     return replace(patch, sections=sections)

@@ -13,6 +13,7 @@ from remote_code.tools.background import left_behind
 from remote_code.tools.bash_parse import scan
 from remote_code.tools.boundary import is_inside, observe
 from remote_code.tools.context import Context, ToolResult
+from remote_code.tools.names import resolve
 from remote_code.tools.output import PREVIEW_CHARACTERS, Output
 from remote_code.tools.progress import Throttle
 from remote_code.tools.verdict import looks_failed
@@ -63,7 +64,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
         CommandFailed: it ended with another exit status than 0, by a signal, or clearly failed without any status.
         ConnectionLost: the link broke while it ran.
     """
-    workdir = context.workspace.resolve(arguments.workdir) if arguments.workdir else context.workspace.root
+    workdir = resolve(context, arguments.workdir) if arguments.workdir else context.workspace.root
     _ask(arguments.command, workdir, context)
     timeout_ms = arguments.timeout or DEFAULT_TIMEOUT_MS
     # The output is kept as text while it streams.

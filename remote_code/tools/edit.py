@@ -33,6 +33,7 @@ from remote_code.tools.changes import (
     push,
 )
 from remote_code.tools.context import Context, JSONObject, ToolResult
+from remote_code.tools.names import resolve
 from remote_code.tools.pages import printable
 
 DESCRIPTION = """\
@@ -85,7 +86,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
         raise InvalidArguments("filePath is required", tool="edit", problems=["filePath: empty"])
     if arguments.old_string == arguments.new_string:
         raise NoChange("No changes to apply: oldString and newString are identical.")
-    path = context.workspace.resolve(arguments.file_path)
+    path = resolve(context, arguments.file_path)
     granted = ask_for_outside(context, [path], workspace_only(context))
     with context.sync.lock([path], cancel=context.cancel):
         return _edit(arguments, path, context, granted)

@@ -15,6 +15,7 @@ from remote_code.tools import listing
 from remote_code.tools.arguments import Text, ToolArguments
 from remote_code.tools.boundary import ask_for_outside, shown, workspace_only
 from remote_code.tools.context import Context, JSONObject, ToolResult
+from remote_code.tools.names import resolve
 from remote_code.tools.refusals import not_a_directory
 from remote_code.tools.searching import WITHOUT_IGNORE_FILES, search
 
@@ -51,7 +52,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     if arguments.path is not None:
         metadata["path"] = arguments.path
     context.ask("glob", patterns=[arguments.pattern], always=["*"], metadata=metadata)
-    place = context.workspace.resolve(arguments.path) if arguments.path else context.workspace.root
+    place = resolve(context, arguments.path) if arguments.path else context.workspace.root
     granted = ask_for_outside(context, [place], workspace_only(context))
     is_ripgrep = has_ripgrep(context.host.ripgrep)
     build = glob_search.ripgrep_command if is_ripgrep else glob_search.posix_command
@@ -80,7 +81,7 @@ def _fitted(paths: list[str], has_more: bool, note: str, context: Context) -> tu
         return "No files found" + note, 0
     room = context.limits.max_bytes - len(note) - len(TRUNCATED) - 10
     count = 0
-    for path in paths[: context.limits.max_lines - 6]:
+    for path in paths[: max(0, context.limits.max_lines - 6)]:
         room -= len(path.encode("utf-8", "surrogateescape")) + 1
         if room < 0:
             break

@@ -16,6 +16,7 @@ from remote_code.shell.job import Command
 from remote_code.tools.arguments import Text, ToolArguments
 from remote_code.tools.boundary import ask_for_outside, workspace_only
 from remote_code.tools.context import Context, JSONObject, Limits, ToolResult
+from remote_code.tools.names import resolve
 from remote_code.tools.pages import printable
 from remote_code.tools.searching import WITHOUT_UNICODE, search
 from remote_code.tools.spill import PREFIX
@@ -66,7 +67,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     if arguments.path is not None and arguments.path.startswith(PREFIX):
         return _grep_kept(arguments.pattern, arguments.path, context)
     context.ask("grep", patterns=[arguments.pattern], always=["*"], metadata=metadata)
-    place = context.workspace.resolve(arguments.path) if arguments.path else context.workspace.root
+    place = resolve(context, arguments.path) if arguments.path else context.workspace.root
     granted = ask_for_outside(context, [place], workspace_only(context))
     is_ripgrep = has_ripgrep(context.host.ripgrep)
     build = grep_search.ripgrep_command if is_ripgrep else grep_search.posix_command

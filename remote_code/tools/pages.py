@@ -67,7 +67,7 @@ def file_metadata(path: str, page: Page, loaded: Sequence[str]) -> JSONObject:
 
 def fit_directory(path: str, names: Sequence[str], wish: Wish, limits: Limits) -> tuple[str, EntryPage]:
     """Return the text for a directory, and the page in it."""
-    limit = min(wish.limit, limits.max_lines - 7)
+    limit = max(0, min(wish.limit, limits.max_lines - 7))
     while True:
         page = page_entries(names, offset=wish.offset, limit=limit)
         text = render_directory(path, page)
@@ -75,7 +75,7 @@ def fit_directory(path: str, names: Sequence[str], wish: Wish, limits: Limits) -
         if excess <= 0 or limit <= 0:
             return text, page
         longest = max(len(name) for name in page.entries) + 1
-        limit = len(page.entries) - max(1, excess // (4 * longest))
+        limit = max(0, len(page.entries) - max(1, excess // (4 * longest)))
 
 
 def directory_metadata(path: str, page: EntryPage) -> JSONObject:

@@ -18,6 +18,7 @@ from remote_code.tools.boundary import Granted, ask_for_links, ask_for_outside, 
 from remote_code.tools.collate import collation_key
 from remote_code.tools.context import Context, ToolResult
 from remote_code.tools.media import ATTACHED, attachment, mime_of
+from remote_code.tools.names import resolve
 from remote_code.tools.pages import (
     DEFAULT_LIMIT,
     Wish,
@@ -74,7 +75,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     """
     if arguments.file_path.startswith(PREFIX):
         return _read_kept(arguments, context)
-    path = context.workspace.resolve(arguments.file_path)
+    path = resolve(context, arguments.file_path)
     granted = ask_for_outside(context, [path], workspace_only(context))
     context.ask("read", patterns=[shown(context, path)], always=["*"], metadata={})
     if arguments.file_path.endswith("/") or path == context.workspace.root:

@@ -23,6 +23,7 @@ from remote_code.tools.changes import (
     push,
 )
 from remote_code.tools.context import Context, ToolResult
+from remote_code.tools.names import resolve
 
 DESCRIPTION = """\
 Writes a whole file on the remote machine; parent directories are made.
@@ -50,7 +51,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
         RemoteChanged: the file is not what this session last saw; nothing was written.
         EncodingUnsupported: the contents do not fit the file's encoding.
     """
-    path = context.workspace.resolve(arguments.file_path)
+    path = resolve(context, arguments.file_path)
     granted = ask_for_outside(context, [path], workspace_only(context))
     with context.sync.lock([path], cancel=context.cancel):
         file, granted = _current(path, arguments.content, context, granted)

@@ -263,3 +263,17 @@ def test_searches_and_commands_cost_one_round_trip(site: Site, tool: str, args: 
             return
         moment.wait(0.3)
     pytest.fail("each of ten calls took more than one round trip")
+
+
+def test_name_that_is_not_utf8_is_found_as_the_model_sees_it(site: Site) -> None:
+    """PATH-1: a model gets U+FFFD for such bytes, and can send nothing else back."""
+    directory = os.fsencode(site.folder) + b"/caf\xe9"
+    os.mkdir(directory)
+    path = site.path("caf\ufffd/na\ufffdve.txt")
+    Path(os.fsdecode(directory + b"/na\xefve.txt")).write_bytes(b"one\n")
+    assert "1: one" in site.call("read", filePath=path).output
+    site.call("edit", filePath=path, oldString="one", newString="two")
+    assert "Line 1: two" in site.call("grep", pattern="two", path=path).output
+    assert site.call("glob", pattern="*", path=site.path("caf\ufffd")).metadata["count"] == 1
+    assert os.listdir(directory) == [b"na\xefve.txt"]
+    assert Path(os.fsdecode(directory + b"/na\xefve.txt")).read_bytes() == b"two\n"
