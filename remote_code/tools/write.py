@@ -6,7 +6,6 @@ from remote_code.errors import RemoteChanged
 from remote_code.mirror.conflict import WriteStep, decide_write
 from remote_code.mirror.contents import digest_of
 from remote_code.paths import RemotePath
-from remote_code.remote.files import ANYWHERE
 from remote_code.remote.state import Absent, Change, Present, Wanted
 from remote_code.text.diff import unified
 from remote_code.text.edit import new_contents
@@ -95,7 +94,7 @@ _WHY = " since this session last saw it; nothing was written. Read it again, the
 def _conflict(file: Known, context: Context, granted: Granted) -> RemoteChanged:
     """Return the error with the difference; the session has not seen the new contents by that."""
     (found,) = context.files.observe(
-        [Wanted(file.path)], roots=granted.roots or ANYWHERE, flights=context.flights, limit_bytes=1 << 20
+        [Wanted(file.path)], roots=granted.roots, flights=context.flights, limit_bytes=1 << 20
     )
     now = "" if found.contents is None else diff_text(found.contents)
     return changed_meanwhile(file.path, file.text, now, why=_WHY)
