@@ -247,7 +247,8 @@ def _dedent(text: str) -> str:
     widths = [indent_width(line) for line in lines if trim(line)]
     if not widths:
         return text
-    return "\n".join(line[min(widths) :] if trim(line) else line for line in lines)
+    cut = min(widths)
+    return "\n".join(line[cut:] if trim(line) else line for line in lines)
 
 
 def unescape(text: str) -> str:

@@ -1,5 +1,6 @@
 """What an edit or a whole-file write makes of a file's bytes."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from remote_code.errors import EditAmbiguous, NoChange
 from remote_code.text.codec import BOM_CHARACTER, Decoded, decode, encode
 from remote_code.text.newline import prevailing_style, style_of, to_lf, to_style
 
+_MAX_NAMED_LINES = 20
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 
@@ -102,7 +104,10 @@ def _locate_one_text(content: str, old: str, *, replace_all: bool) -> tuple[int,
 
     Of two places that one contains the other, as a trimmed text and its whole line, both mean the same.
     """
-    located = locate(content, old, replace_all)
+    try:
+        located = locate(content, old, replace_all)
+    except EditAmbiguous as exc:
+        raise EditAmbiguous(exc.message, matches=_lines_of(content, old)) from None
     first: tuple[str, int, int] | None = None
     for name, start, end in places(content, old):
         if first is None:
@@ -114,6 +119,17 @@ def _locate_one_text(content: str, old: str, *, replace_all: bool) -> tuple[int,
         elif not _is_one_within_other((start, end), first[1:]):
             raise _differing_places(content, first[1], start)
     return located
+
+
+def _lines_of(content: str, text: str) -> list[str]:
+    """Return the numbers of the first lines where `text` stands exactly, at most `_MAX_NAMED_LINES`."""
+    numbers: list[str] = []
+    line, position = 1, 0
+    for match in itertools.islice(re.finditer(re.escape(text), content), _MAX_NAMED_LINES):
+        line += content.count("\n", position, match.start())
+        position = match.start()
+        numbers.append(str(line))
+    return numbers
 
 
 def _is_one_within_other(ours: tuple[int, int], theirs: tuple[int, int]) -> bool:

@@ -83,6 +83,15 @@ def test_fuzzy_places_that_differ_are_ambiguous(replace_all: bool) -> None:
     assert caught.value.facts == {"matches": ["1", "4"]}
 
 
+def test_the_lines_of_a_text_that_is_there_twice_are_named() -> None:
+    with pytest.raises(EditAmbiguous) as caught:
+        apply_edit(b"a b\nc\nb\n", "b", "N")
+    assert caught.value.facts == {"matches": ["1", "3"]}
+    assert caught.value.message == (
+        "Found multiple matches for oldString. Provide more surrounding context to make the match unique."
+    )
+
+
 def test_an_exact_match_is_not_ambiguous_for_fuzzy_ones() -> None:
     """EDIT-3: the first replacer that finds anything finds one text."""
     assert apply_edit(b"a\nb\n  a\n  b\n", "a\nb", "N").contents == b"N\n  a\n  b\n"
