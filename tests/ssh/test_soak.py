@@ -12,7 +12,7 @@ from tests.support.connecting import connected, run
 from tests.support.ssh_servers import RawServer, cuts_after, wait_until
 from tests.support.sshd import SSHServer
 
-N_LINKS = 500 if os.environ.get("REMOTE_CODE_TORTURE") else 15
+N_LINKS = 500 if os.environ.get("REMOTE_CODE_TORTURE") else 8
 
 
 def test_links_cut_at_random_places_leave_nothing_and_lie_never(sshd: SSHServer) -> None:

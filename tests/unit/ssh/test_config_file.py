@@ -12,7 +12,7 @@ from remote_code.ssh.options import Options, resolve
 from remote_code.ssh.patterns import matches
 from remote_code.ssh.target import parse_command
 
-N_RANDOM = 100_000 if os.environ.get("REMOTE_CODE_TORTURE") else 3_000
+N_RANDOM = 100_000 if os.environ.get("REMOTE_CODE_TORTURE") else 1_000
 
 
 def resolve_text(tmp_path: Path, text: str, words: str = "web") -> Options:
