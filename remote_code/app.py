@@ -1,4 +1,4 @@
-"""The engine: one target, its pools, files, mirror and tools, put together. The only file that sees every room.
+"""The engine: one target, its pools, files, mirror and tools, put together; with `site` what sees every room.
 
 An `Engine` is usable at once. It connects in the background; calls wait for the connection, and answer with its error
 when it has failed. What a person set wrongly is an error of every call, never of the start.
@@ -14,35 +14,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remote_code.config import Config
-from remote_code.errors import (
-    ChannelRefused,
-    ConfigError,
-    NoSuchFile,
-    NotADirectory,
-    RemoteCodeError,
-    SFTPError,
-    ShellUnsupported,
-)
-from remote_code.mirror.local import LocalMirror
-from remote_code.mirror.naming import host_slug, root_slug
-from remote_code.mirror.sync import SyncEngine
-from remote_code.paths import RemotePath, Workspace
-from remote_code.remote.files import ANYWHERE
-from remote_code.remote.leftovers import Cleaned
-from remote_code.remote.probe import Host, probe
+from remote_code.errors import ConfigError, NoSuchFile, NotADirectory, RemoteCodeError, ShellUnsupported
+from remote_code.paths import RemotePath
 from remote_code.remote.scripts import library
-from remote_code.remote.sftp_files import SFTPFiles
 from remote_code.remote.sftp_link import SFTPLink
-from remote_code.remote.sftp_probe import probe_sftp
-from remote_code.remote.sftp_session import SFTPSessions
-from remote_code.remote.shell_files import ShellFiles
-from remote_code.remote.state import Changed, Kind
+from remote_code.remote.state import Changed
 from remote_code.shell.boot import Place
 from remote_code.shell.job import Cancel, Command, Flights, OnOutput, Result
 from remote_code.shell.pool import LinkState, LinkStatus, PoolSettings, Shells
-from remote_code.ssh.options import Options, resolve
-from remote_code.ssh.target import parse_command
+from remote_code.site import Site, Survey, Target
 from remote_code.tools.context import Ask, Context, JSONObject, Limits, ToolResult
 from remote_code.tools.memory import Memory
 from remote_code.tools.registry import find, validate
@@ -86,18 +66,6 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """The remote once it is known: what it is, and the rooms that work on it."""
-
-    host: Host
-    workspace: Workspace
-    files: ShellFiles | SFTPFiles
-    sync: SyncEngine
-    has_shell: bool
-    """False where the account gives SFTP only: commands and searches are refused by name."""
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """One tool call as a client makes it, with its ways back to that client."""
 
@@ -130,22 +98,22 @@ class Engine:
         self._error: RemoteCodeError | None = None
         self._notice: str | None = None
         self._is_link_ready = False
-        self._options: Options | None = None
-        self._shells: Shells | None = None
         self._limits = Limits()
+        self._shells: Shells | None = None
+        self.target: Target | None = None
+        """None when the configuration is in error."""
         try:
-            self._config = Config.from_environment(environ)
-            _check_together(self._config)
-            self._options = resolve(parse_command(self._config.remote_ssh))
+            self.target = Target.from_environment(environ)
         except RemoteCodeError as exc:
             self._error = exc
             return
+        config = self.target.config
         settings = PoolSettings(
-            self._config.pool_command_size,
-            self._config.pool_file_size,
-            self._config.pool_stagger_ms / 1000,
-            place=Place(enter=self._config.enter),
-            sudo_password=self._config.sudo_password,
+            config.pool_command_size,
+            config.pool_file_size,
+            config.pool_stagger_ms / 1000,
+            place=Place(enter=config.enter),
+            sudo_password=config.sudo_password,
         )
         self._sftp = SFTPLink(self._connect)
         self._shells = Shells(self._connect, settings=settings, library=library(), on_status=self._link_changed)
@@ -153,18 +121,7 @@ class Engine:
     @property
     def label(self) -> str:
         """The target as the person typed it, for texts and the badge."""
-        if self._options is None:
-            return ""
-        if self._config.enter is None:
-            return self._options.host
-        # `docker exec -i web`, `kubectl exec -i pod --`, `sudo -n -u app`: the last word names the place.
-        words = [word for word in self._config.enter.split() if word != "--"]
-        return f"{self._options.host} > {words[-1]}"
-
-    @property
-    def options(self) -> Options | None:
-        """The effective ssh options; None when the configuration is in error."""
-        return self._options
+        return "" if self.target is None else self.target.label
 
     def start(self) -> None:
         """Begin to connect in the background; the remote is looked at as soon as the link is up. Returns at once."""
@@ -185,10 +142,11 @@ class Engine:
         if site is not None and not site.has_shell:
             state, error = LinkState.READY.value, None
             notice = notice or "this account gives no shell: files only, by SFTP"
+        workdir: str | None = None
         if site is not None:
-            workdir: str | None = site.workspace.root
-        else:
-            workdir = self._workdir_as_typed()
+            workdir = site.workspace.root
+        elif self.target is not None:
+            workdir = self.target.workdir_as_typed
         rtt_ms = None if link.rtt_s is None else round(link.rtt_s * 1000, 1)
         return Status(state, self.label, workdir, rtt_ms, error, notice)
 
@@ -202,23 +160,20 @@ class Engine:
         """
         if self._site is not None:
             return self._site
-        if self._shells is None or self._options is None:
-            if self._error is None:
-                raise AssertionError("an engine without a target has an error")
-            raise self._error
+        survey = self._survey()
         self.start()
         has_shell = True
         try:
             self.wait_for_link(cancel, beyond_s=PROBE_S)
         except ShellUnsupported:
-            if self._config.enter is not None:
+            if survey.target.config.enter is not None:
                 raise
             has_shell = False
-        # Held across the probe on purpose: the others need what it finds. Bounded by the probe's own deadline.
+        # Held across the look on purpose: the others need what it finds. Bounded by the probe's own deadline.
         with self._site_lock:
             if self._site is None:
                 try:
-                    self._site, self._error = self._look(self._shells, self._options, has_shell=has_shell), None
+                    self._site, self._error = survey.look(has_shell=has_shell), None
                 except (NoSuchFile, NotADirectory) as exc:
                     self._error = exc
                     raise
@@ -234,8 +189,9 @@ class Engine:
             ConnectionLost: nothing was heard in that time.
             Cancelled: `cancel` came first.
         """
-        timeout_s = CONNECT_S if self._options is None else self._options.network.connect_timeout_s or CONNECT_S
-        self._running_shells().wait_until_ready(timeout_s=timeout_s + beyond_s, cancel=cancel)
+        survey = self._survey()
+        timeout_s = survey.target.options.network.connect_timeout_s or CONNECT_S
+        survey.shells.wait_until_ready(timeout_s=timeout_s + beyond_s, cancel=cancel)
 
     def call(self, call: Call) -> ToolResult:
         """Run one tool; the result carries what it cost in `metadata["remote"]`.
@@ -243,8 +199,7 @@ class Engine:
         Raises:
             RemoteCodeError: whatever the tool or the connection has to say, within the limits.
         """
-        if self._error is not None and self._shells is None:
-            raise self._error
+        shells = self._survey().shells
         tool = find(call.name)
         arguments = validate(tool, call.arguments)
         site = self.site(call.cancel)
@@ -256,7 +211,7 @@ class Engine:
             workspace=site.workspace,
             host=site.host,
             label=self.label,
-            shells=self._running_shells(),
+            shells=shells,
             files=site.files,
             sync=site.sync,
             limits=self._limits,
@@ -280,16 +235,13 @@ class Engine:
         Raises:
             RemoteCodeError: the target cannot be used, or the directory cannot be made.
         """
-        if self._shells is None or self._options is None:
-            raise AssertionError("only an engine that has reached its target is asked for a workspace")
-        host = probe(self._shells, self._config.workdir, flights=Flights())
-        return ShellFiles(self._shells, host).make_dirs(host.workdir, roots=ANYWHERE, flights=Flights())
+        return self._survey().make_workdir()
 
     def run_command(self, text: str, *, timeout_s: float, cancel: Cancel, on_output: OnOutput) -> Result:
         """Run a command of the person's own in the workspace; see `Shells.run_command`."""
         site = self.site(cancel)
         command = Command(text, workdir=site.workspace.root, timeout_s=timeout_s, keep_bytes=0)
-        return self._running_shells().run_command(command, flights=Flights(), cancel=cancel, on_output=on_output)
+        return self._survey().shells.run_command(command, flights=Flights(), cancel=cancel, on_output=on_output)
 
     def undo(
         self, number: int | None, *, call_id: str | None, path: str | None, session_id: str | None
@@ -320,81 +272,25 @@ class Engine:
         from remote_code.ssh.link import open_link
         from remote_code.ssh.secrets import Secrets
 
-        if self._options is None:
-            raise AssertionError("only an engine with a target connects")
+        target = self._survey().target
         # A pop-up answers prompts of the login; on an unknown host key only somebody at a terminal decides.
         ask = self._prompt or find_askpass(os.environ)
         return open_link(
-            self._options,
-            secrets=Secrets(self._config.password, ask, asks_about_hosts=self._prompt is not None),
+            target.options,
+            secrets=Secrets(target.config.password, ask, asks_about_hosts=self._prompt is not None),
             on_notice=self._take_notice,
-            transport=self._config.transport,
+            transport=target.config.transport,
         )
 
-    def _running_shells(self) -> Shells:
-        if self._shells is None:
-            raise AssertionError("an engine with a site has shells")
-        return self._shells
-
-    def _look(self, shells: Shells, options: Options, *, has_shell: bool) -> Site:
-        """Learn what the remote is, and put together what works on its files.
+    def _survey(self) -> Survey:
+        """Return what looks at the target.
 
         Raises:
-            ShellUnsupported: there is neither a shell nor SFTP.
+            ConfigError: there is none; the configuration is in error.
         """
-        sessions = None
-        if not has_shell or self._config.files == "sftp":
-            sessions = SFTPSessions(self._sftp.open_channel)
-        if has_shell or sessions is None:
-            host = probe(shells, self._config.workdir, flights=Flights())
-        else:
-            host = self._probe_sftp(sessions, options)
-        self._check_workdir(host)
-        workspace = Workspace(root=host.workdir, home=host.home)
-        root = mirror_folder(self._config, options, home=self.home) / root_slug(workspace.root)
-        mirror = LocalMirror(root, workspace=workspace, on_notice=self._take_notice)
-        files: ShellFiles | SFTPFiles
-        if sessions is None:
-            files = ShellFiles(shells, host, notes=mirror.notes)
-        else:
-            files = SFTPFiles(sessions, notes=mirror.notes)
-        self._clean(mirror, files)
-        return Site(host, workspace, files, SyncEngine(mirror, files=files, workspace=workspace), has_shell)
-
-    def _probe_sftp(self, sessions: SFTPSessions, options: Options) -> Host:
-        """Learn what a machine without a shell gives by SFTP.
-
-        Raises:
-            ShellUnsupported: it gives no SFTP either.
-        """
-        try:
-            return probe_sftp(sessions, self._config.workdir, user=options.user, flights=Flights())
-        except (ChannelRefused, SFTPError) as exc:
-            raise (self._running_shells().status.error or exc) from exc
-
-    def _clean(self, mirror: LocalMirror, files: ShellFiles | SFTPFiles) -> None:
-        """Remove what writes that were cut have left on the remote, and mend what they left half-written."""
-        leftovers = mirror.notes.left()
-        if leftovers:
-            for leftover, cleaned in zip(leftovers, files.clean(leftovers, flights=Flights()), strict=True):
-                if cleaned in {Cleaned.REPAIRED, Cleaned.KEPT}:
-                    self._take_notice(f'a write to "{leftover.path}" was cut; its contents: {cleaned.value}')
-            mirror.notes.remove(leftovers)
-
-    def _check_workdir(self, host: Host) -> None:
-        if host.workdir_kind is Kind.DIRECTORY:
-            return
-        if host.workdir_kind in {Kind.ABSENT, Kind.ABSENT_DIRECTORY}:
-            raise NoSuchFile(
-                f'the workspace "{host.workdir}" (REMOTE_WORKDIR) does not exist on {self.label}; '
-                "`remote-code doctor --create-workdir` creates it",
-                path=host.workdir,
-            )
-        raise NotADirectory(
-            f'the workspace "{host.workdir}" (REMOTE_WORKDIR) on {self.label} is not a directory that this account '
-            "may enter; set REMOTE_WORKDIR to one",
-            path=host.workdir,
-        )
+        if self.target is None or self._shells is None:
+            raise self._error or ConfigError("the engine has no target")
+        return Survey(self.target, self.home, self._shells, self._sftp, self._take_notice)
 
     def _prepare(self) -> None:
         """Look at the remote as soon as the link is up, so that the first call need not."""
@@ -402,11 +298,6 @@ class Engine:
             self.site(Cancel())
         except RemoteCodeError as exc:
             log.warning("event=prepare_failed error=%s", exc.message)
-
-    def _workdir_as_typed(self) -> str | None:
-        """Return REMOTE_WORKDIR when it names the workspace without asking the remote."""
-        typed = None if self._options is None else self._config.workdir
-        return typed if typed is not None and typed.startswith("/") else None
 
     def _link_changed(self, link: LinkStatus) -> None:
         was_ready, self._is_link_ready = self._is_link_ready, link.state is LinkState.READY
@@ -418,24 +309,3 @@ class Engine:
         log.warning("event=notice text=%s", notice)
         self._notice = notice
         self._on_status(self.status())
-
-
-def mirror_folder(config: Config, options: Options, *, home: Path) -> Path:
-    """Return the folder that holds the mirrors of one target, one for each workspace."""
-    base = config.mirror or home / ".opencode" / "mirrors"
-    return base / host_slug(options.user, options.host_name, options.port, config.enter)
-
-
-def _check_together(config: Config) -> None:
-    """Refuse settings that contradict each other.
-
-    Raises:
-        ConfigError: files are to travel by SFTP, which does not reach where REMOTE_ENTER leads.
-    """
-    if config.files == "sftp" and config.enter is not None:
-        raise ConfigError(
-            "REMOTE_FILES=sftp cannot be used with REMOTE_ENTER: SFTP reaches the login host only; unset one of them",
-            variable="REMOTE_FILES",
-            value="sftp",
-            accepted="auto",
-        )

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.markup import escape
 
-from remote_code.app import Engine, Site
+from remote_code.app import Engine
 from remote_code.errors import NoSuchFile, RemoteCodeError
 from remote_code.remote.files import ANYWHERE
 from remote_code.remote.state import Wanted
 from remote_code.shell.job import Cancel, Flights
+from remote_code.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Finding:
 def examine(engine: Engine, *, create_workdir: bool, console: Console | None = None) -> bool:
     """Print the report and return whether the target can be worked on."""
     console = console or Console(highlight=False)
-    options = engine.options
-    if options is not None:
+    if engine.target is not None:
+        options = engine.target.options
         _print(console, Finding(True, f"target {options.user}@{options.host_name} port {options.port}"))
     try:
         site = engine.site(Cancel())

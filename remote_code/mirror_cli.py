@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from remote_code.app import mirror_folder
 from remote_code.config import Config
 from remote_code.errors import MirrorUnusable, RemoteCodeError
 from remote_code.mirror.history import Entry
@@ -20,8 +19,7 @@ from remote_code.mirror.local import LocalMirror, find_mirrors
 from remote_code.mirror.naming import root_slug
 from remote_code.paths import RemotePath
 from remote_code.remote.state import Absent
-from remote_code.ssh.options import resolve
-from remote_code.ssh.target import parse_command
+from remote_code.site import Target
 from remote_code.terminal import fail, terminal_engine
 from remote_code.text.diff import unified
 
@@ -167,11 +165,11 @@ def _of_target(names: Mapping[str, Path]) -> list[str]:
     """Return the mirrors of the target and workspace that the environment sets; all of them where it sets none."""
     if not os.environ.get("REMOTE_SSH"):
         return list(names)
-    config = Config.from_environment(os.environ)
-    folder = mirror_folder(config, resolve(parse_command(config.remote_ssh)), home=Path.home())
+    target = Target.from_environment(os.environ)
+    folder = target.mirror_folder(Path.home())
     fitting = [name for name, path in names.items() if path.parent == folder]
     # A workspace with `~` is known on the remote only.
-    exact = root_slug(config.workdir) if config.workdir and config.workdir.startswith("/") else None
+    exact = None if target.workdir_as_typed is None else root_slug(target.workdir_as_typed)
     return [name for name in fitting if exact is None or names[name].name == exact]
 
 

@@ -8,13 +8,14 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from remote_code.app import Call, Engine, Site
+from remote_code.app import Call, Engine
 from remote_code.errors import RemoteCodeError
 from remote_code.opencode import message, system
 from remote_code.opencode.local import local_side
 from remote_code.opencode.system import INSTRUCTION_NAMES, Environment, Instruction
 from remote_code.paths import RemotePath, Workspace, is_within
 from remote_code.shell.job import Cancel, Flights
+from remote_code.site import Site
 from remote_code.tools.context import JSONObject
 
 log = logging.getLogger(__name__)

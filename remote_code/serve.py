@@ -93,15 +93,11 @@ class Server:
             self._listen(Path(params.exec_socket))
         self._is_initialized = True
         self._tell_status(self._engine.status())
-        options = self._engine.options
+        known = self._engine.target
         target: JSONObject | None = None
-        if options is not None:
-            target = {
-                "host": options.host_name,
-                "port": options.port,
-                "user": options.user,
-                "label": self._engine.label,
-            }
+        if known is not None:
+            options = known.options
+            target = {"host": options.host_name, "port": options.port, "user": options.user, "label": known.label}
         return {
             "protocolVersion": PROTOCOL_VERSION,
             "serverVersion": __version__,
