@@ -167,11 +167,10 @@ class RemoteSource:
     def _look_by_shell(self) -> _Looked:
         state = self._found.state
         is_counted = isinstance(state, Present) and state.size_bytes <= COUNTED_BYTES
-        count = "{ wc -l <$f && tail -c 1 <$f | wc -l; } >&2" if is_counted else ":"
-        text = (
-            f"f={quote(self._found.real_path)}; head -c {HEAD_BYTES} <$f && {{ tail -n +{self._wish.offset} <$f | "
-            f"head -n {n_wished(self._wish)} | head -c {RANGE_BYTES}; {count}; }}"
-        ).replace("<$f", '<"$f"')
+        file = quote(self._found.real_path)
+        lines = f"tail -n +{self._wish.offset} <{file} | head -n {n_wished(self._wish)} | head -c {RANGE_BYTES}"
+        count = f"{{ wc -l <{file} && tail -c 1 <{file} | wc -l; }} >&2" if is_counted else ":"
+        text = f"head -c {HEAD_BYTES} <{file} && {{ {lines}; {count}; }}"
         command = Command(text, "/", TIMEOUT_S)
         result = self._context.shells.run_search(command, flights=self._context.flights, cancel=self._context.cancel)
         if result.is_cancelled:

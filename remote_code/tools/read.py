@@ -1,6 +1,5 @@
 """The tool `read`: a text file, a directory, a picture or a PDF of the remote machine; or a kept output."""
 
-import posixpath
 from pathlib import Path
 
 from pydantic import Field
@@ -171,4 +170,4 @@ def _read_kept(arguments: Arguments, context: Context) -> ToolResult:
         )
     chosen = large.choose(large.LocalSource(Path(local), arguments.wish), arguments.wish)
     text, page = fit_file(name, chosen.page, note=None, reminder="", wish=arguments.wish, limits=context.limits)
-    return ToolResult(posixpath.basename(name), text, file_metadata(name, page, []))
+    return ToolResult(name, text, file_metadata(name, page, []))
