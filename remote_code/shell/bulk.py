@@ -91,7 +91,7 @@ def _as_command(timeout_s: float) -> Command:
 def _check(result: Result, path: str, verb: str, digest: str) -> None:
     if result.is_cancelled:
         raise Cancelled("the transfer was cancelled")
-    if result.outcome is not Outcome.DONE or result.is_timed_out:
+    if result.outcome is not Outcome.DONE or result.is_timed_out or result.is_output_cut:
         raise lost_error(is_started=True, is_repeatable=verb == "read", is_silent=result.is_timed_out)
     said = result.stderr.decode("utf-8", "replace").strip()
     if result.exit_status != 0:

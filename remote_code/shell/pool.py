@@ -152,7 +152,8 @@ class Shells:
         """
         for _ in range(2):
             result = self._run_standby(Lane.SEARCH, command, flights, cancel, on_output)
-            if result.outcome is Outcome.DONE or result.is_timed_out or result.is_cancelled:
+            is_whole = result.outcome is Outcome.DONE and not result.is_output_cut
+            if is_whole or result.is_timed_out or result.is_cancelled:
                 return result
         raise ConnectionLost(
             "the connection to the remote machine was lost during the search, twice; try again",
