@@ -11,8 +11,9 @@ from collections.abc import Callable
 from remote_code.errors import ChannelRefused, ConnectionFailed, ConnectionLost, RemoteCodeError, ShellUnsupported
 from remote_code.shell import schedule
 from remote_code.shell.channel import Connect
+from remote_code.shell.members import Connection, LinkStatus, Worker
 from remote_code.shell.opening import open_resident, open_standby
-from remote_code.shell.roster import Connection, LinkStatus, Roster, Worker
+from remote_code.shell.roster import Roster
 from remote_code.shell.schedule import Kind
 from remote_code.shell.worker import Slot, Tenant
 

@@ -19,7 +19,8 @@ from remote_code.shell.channel import Connect
 from remote_code.shell.job import Cancel, Command, Flights, OnOutput, Outcome, Result, Script
 from remote_code.shell.job_text import check_command
 from remote_code.shell.keeper import Keeper
-from remote_code.shell.roster import LinkState, LinkStatus, PoolSettings, Roster, Worker
+from remote_code.shell.members import LinkState, LinkStatus, PoolSettings, Worker
+from remote_code.shell.roster import Roster
 from remote_code.shell.schedule import Kind, Lane, Phase, limit
 from remote_code.shell.sudo import PairUnsupported, SudoPair, SudoPassword, wants_pair
 from remote_code.shell.worker import ResidentShell, Slot, StandbyShell, Tenant
