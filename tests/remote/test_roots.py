@@ -14,6 +14,9 @@ from remote_code.remote.state import Change, Kind, Present, Wanted
 from remote_code.shell.job import Flights
 from tests.remote.conftest import Machine
 
+SEED = int(os.environ.get("REMOTE_CODE_SEED", random.randrange(10**6)))
+"""The same trees and paths for every kind of machine."""
+
 ODD_NAMES = [
     b"two words", b" lead", b"trail ", b"tab\there", b"new\nline", b"\nfirst", b"last\n", b"\n", b"-rf", b"--", b"-",
     b"'", b"''", b"'\\''", b'"', b"\\", b"\\n", b"$(touch canary)", b"`touch canary`", b"${HOME}", b"; touch canary",
@@ -106,10 +109,9 @@ def test_a_root_that_is_a_link_or_missing_or_the_top_is_a_root(machine: Machine,
 
 def test_fuzzed_trees_never_let_anything_out(machine: Machine, place: Path) -> None:
     """PATH-1: random links, names and roots; the real path as Python knows it decides what may be told."""
-    seed = int(os.environ.get("REMOTE_CODE_SEED", random.randrange(10**6)))
     rounds = int(os.environ.get("REMOTE_CODE_FUZZ_ROUNDS") or (320 if os.environ.get("REMOTE_CODE_TORTURE") else 6))
-    print(f"seed {seed}, {rounds} rounds of 80 paths")
-    rng = random.Random(seed)
+    print(f"seed {SEED}, {rounds} rounds of 80 paths")
+    rng = random.Random(SEED)
     names = ["a", "b", "app", "app2", "..", ".", "$(touch canary)", "x\ny", "'", "-n", decode_path(b"\xff")]
     for round_ in range(rounds):
         base = place / str(round_)
@@ -140,12 +142,12 @@ def test_fuzzed_trees_never_let_anything_out(machine: Machine, place: Path) -> N
             real = os.path.realpath(each.path)
             is_inside = real == str(root) or real.startswith(f"{root}/")
             if each.contents is not None:
-                assert is_inside, (seed, each)
-                assert each.contents == Path(real).read_bytes(), (seed, each)
+                assert is_inside, (SEED, each)
+                assert each.contents == Path(real).read_bytes(), (SEED, each)
             elif os.path.isfile(real) and is_inside:
-                raise AssertionError(f"seed {seed}: {each} should have been told")
+                raise AssertionError(f"seed {SEED}: {each} should have been told")
             if each.state is not None and each.kind is Kind.FILE:
-                assert is_inside, (seed, each)
+                assert is_inside, (SEED, each)
     assert not list(place.rglob("canary"))
 
 
