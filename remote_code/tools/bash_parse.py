@@ -1,14 +1,18 @@
-"""What a bash command would run and touch, as far as permission rules need it: a tree-sitter parse. Pure."""
+"""What a bash command would run and touch, as far as permission rules need it: a tree-sitter parse. Pure.
+
+The parser is loaded with the first command, not with this module.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-
-import tree_sitter
-import tree_sitter_bash
+from typing import TYPE_CHECKING
 
 from remote_code.tools.arity import prefix
+
+if TYPE_CHECKING:
+    import tree_sitter
 
 CHANGE_DIRECTORY = frozenset({"cd", "chdir", "popd", "pushd"})
 """Programs that ask nothing of their own; where they lead is a question of the directory."""
@@ -49,11 +53,14 @@ def scan(text: str) -> Scan:
 
 
 @cache
-def _parser() -> tree_sitter.Parser:
+def _parser() -> "tree_sitter.Parser":
+    import tree_sitter
+    import tree_sitter_bash
+
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 
 
-def _commands(root: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
+def _commands(root: "tree_sitter.Node") -> "Iterator[tree_sitter.Node]":
     """Yield the command nodes in the order of the text; without recursion, the nesting is the model's choice."""
     stack = [root]
     while stack:
@@ -63,11 +70,11 @@ def _commands(root: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
         stack.extend(reversed(node.children))
 
 
-def _text(node: tree_sitter.Node) -> str:
+def _text(node: "tree_sitter.Node") -> str:
     return (node.text or b"").decode("utf-8", "surrogateescape")
 
 
-def _patterns(node: tree_sitter.Node, words: list[str]) -> list[str]:
+def _patterns(node: "tree_sitter.Node", words: list[str]) -> list[str]:
     """Return the source text of a command, and its plain spelling when the source hides what it runs.
 
     OpenCode asks for the source text alone, which `A=1 git push`, `"git" push` and `git  push` use to pass by a rule

@@ -1,6 +1,7 @@
 """The text of a command's result: stdout, then stderr, whole or head and tail, always within the limits."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from remote_code.tools.context import Limits
@@ -29,6 +30,8 @@ class Stream:
         self._spool: Spool | None = None
         self.size_bytes = 0
         self.n_newlines = 0
+        self.problem: str | None = None
+        """Why not all of it is kept, if it is not."""
 
     def feed(self, data: bytes, *, is_end: bool = False) -> None:
         """Take what has come."""
@@ -36,11 +39,7 @@ class Stream:
         if not text:
             return
         piece = text.encode("utf-8", "replace")
-        if self._spool is None and self.size_bytes + len(piece) > self._keep_bytes:
-            self._spool = self._store.create_unnamed()
-            self._spool.write(self._head)
-        if self._spool is not None:
-            self._spool.write(piece)
+        self._keep_all(piece)
         self.size_bytes += len(piece)
         self.n_newlines += piece.count(b"\n")
         if len(self._head) < self._keep_bytes:
@@ -48,6 +47,19 @@ class Stream:
         self._tail += piece
         if len(self._tail) > 4 * self._keep_bytes:
             del self._tail[: -2 * self._keep_bytes]
+
+    def _keep_all(self, piece: bytes) -> None:
+        """Put what no longer fits in memory into a spool; a disk that is full ends the keeping, not the command."""
+        if self.problem is not None:
+            return
+        try:
+            if self._spool is None and self.size_bytes + len(piece) > self._keep_bytes:
+                self._spool = self._store.create_unnamed()
+                self._spool.write(self._head)
+            if self._spool is not None:
+                self._spool.write(piece)
+        except OSError as exc:
+            self.problem = exc.strerror or str(exc)
 
     def preview(self) -> str:
         """Return the end of the text so far, with the line that is not complete yet."""
@@ -98,7 +110,7 @@ class Rendered:
     text: str
     is_truncated: bool
     spill: str | None
-    """Name of the full output, when it was truncated."""
+    """Name of the full output, when it was truncated and could be kept."""
 
 
 class Output:
@@ -134,11 +146,8 @@ class Output:
         if whole_lines <= max_lines and whole_bytes <= max_bytes:
             text = _joined(self.stdout.text(), self.stderr.text()) or "(no output)"
             return Rendered(head + text + tail, is_truncated=False, spill=None)
-        spill = self._keep()
-        prefix = (
-            f"...output truncated...\n\nFull output saved to: {spill}\n"
-            "(Only the read and grep tools open this name; no shell command can.)\n\n"
-        )
+        spill, where = self._keep()
+        prefix = f"...output truncated...\n\n{where}\n\n"
         room_lines = max_lines - prefix.count("\n") - 4
         room_bytes = max_bytes - len(prefix) - len("\n\nstderr:\n")
         err = self._share(self.stderr, self.stdout, room_lines, room_bytes)
@@ -157,17 +166,24 @@ class Output:
         size = max(max_bytes // STDERR_SHARE, max_bytes - stdout.size_bytes)
         return stderr.text() if stderr.fits(lines, size) else stderr.shortened(lines, size)
 
-    def _keep(self) -> str:
-        spool = self._store.create()
-        try:
-            self.stdout.copy_to(spool)
-            if self.stderr.size_bytes:
-                spool.write(b"\n\nstderr:\n" if self.stdout.size_bytes else b"stderr:\n")
-                self.stderr.copy_to(spool)
-            spool.finish()
-        finally:
-            spool.close()
-        return spool.name
+    def _keep(self) -> tuple[str | None, str]:
+        """Keep the whole output under a name; return it, and the sentence that tells the model."""
+        problem = self.stdout.problem or self.stderr.problem
+        if problem is None:
+            try:
+                spool = self._store.create()
+                with closing(spool):
+                    self.stdout.copy_to(spool)
+                    if self.stderr.size_bytes:
+                        spool.write(b"\n\nstderr:\n" if self.stdout.size_bytes else b"stderr:\n")
+                        self.stderr.copy_to(spool)
+                    spool.finish()
+            except OSError as exc:
+                problem = exc.strerror or str(exc)
+            else:
+                note = "(Only the read and grep tools open this name; no shell command can.)"
+                return spool.name, f"Full output saved to: {spool.name}\n{note}"
+        return None, f"The full output could not be kept on this machine: {problem}"
 
 
 def clamp(text: str, limits: Limits) -> str:

@@ -91,6 +91,14 @@ def test_shortened_output_keeps_head_tail_and_stderr_and_names_what_is_left_out(
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+def test_disk_that_takes_nothing_costs_the_full_output_only(tmp_path: Path) -> None:
+    """BASH-5: the command goes on, the result says why."""
+    (tmp_path / "file").write_bytes(b"")
+    text = rendered(OutputStore(tmp_path / "file"), b"line\n" * 500, b"", Limits(max_lines=50, max_bytes=1000))
+    assert text.split("\n")[2] == "The full output could not be kept on this machine: File exists"
+    assert text.endswith("line\n")
+
+
 def test_outputs_are_numbered_across_stores_and_names_of_others_find_nothing(tmp_path: Path) -> None:
     first, second = OutputStore(tmp_path), OutputStore(tmp_path)
     names = []
