@@ -50,6 +50,9 @@ def connect(options: Options, *, secrets: Secrets, on_notice: Callable[[str], No
             value=options.needs_program[0],
             accepted="settings that need no ssh program",
         )
+    from remote_code.ssh.paramiko_alone import load_paramiko
+
+    load_paramiko()
     from remote_code.ssh.handshake import open_transport
 
     opened = open_transport(options, secrets=secrets, on_notice=on_notice)

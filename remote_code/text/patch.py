@@ -10,7 +10,6 @@ from remote_code.text.codec import BOM_CHARACTER, Decoded, decode, encode
 from remote_code.text.hunks import apply_hunks
 from remote_code.text.native import parse_native
 from remote_code.text.section import Kind, Section
-from remote_code.text.unified import parse_unified
 
 Format = Literal["native", "unified"]
 
@@ -74,6 +73,8 @@ def parse(text: str) -> Patch:
     if kind == "native":
         return Patch(kind, tuple(parse_native(text)))
     if kind == "unified":
+        from remote_code.text.unified import parse_unified  # Its library is loaded when there is such a patch.
+
         return Patch(kind, tuple(parse_unified(text)))
     raise PatchRejected("Invalid patch format: missing Begin/End markers")
 

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import logging, os
-from remote_code.terminal import configure_logging
+from remote_code.logs import configure_logging
 configure_logging(dict(os.environ))
 for level in ("DEBUG", "INFO", "WARNING"):
     logging.getLogger("remote_code.x").log(getattr(logging, level), "said %s", level)
