@@ -52,6 +52,9 @@ def locate(str content not None, str old not None, bint replace_all=False):
     cdef _Search search
     if not old:
         raise empty_old_string()
+    start = content.find(old)
+    if start != -1 and (replace_all or content.find(old, start + 1) == -1):
+        return start, start + len(old)
     search = _Search(content, old)
     for _, start, end, is_repeated in search:
         if is_large and n_tested >= MAX_CANDIDATES_IN_LARGE:
