@@ -16,18 +16,20 @@ type Status = {
 }
 
 const REFRESH_MS = 1000
-/** Longer errors and notices are cut: the whole text stands in the session and in the log. */
-const NOTE_LENGTH = 60
-
-/** Longer paths lose their beginning: the place right of the prompt is narrow, most of all on the home screen. */
-const PATH_LENGTH = { home: 14, session: 32 }
+/**
+ * Room in characters, for the path and for all. Longer paths lose their beginning; of an error or a notice there is as
+ * much as fits (the whole text stands in the session and in the log).
+ */
+const HOME = { path: 14, total: 38 }
+const SESSION = { path: 32, total: 80 }
+type Room = typeof HOME
 
 const home = process.platform === "win32" ? process.env.USERPROFILE : process.env.HOME
 const file = `${home}/.opencode/remote-code/status-${process.pid}.json`
 
-function shorten(text: string) {
+function shorten(text: string, length: number) {
   const line = text.replace(/\s+/g, " ").trim()
-  return line.length > NOTE_LENGTH ? `${line.slice(0, NOTE_LENGTH - 1)}…` : line
+  return line.length > length ? `${line.slice(0, Math.max(length - 1, 0))}…` : line
 }
 
 function shortenPath(path: string | null, length: number) {
@@ -37,15 +39,20 @@ function shortenPath(path: string | null, length: number) {
   return "…" + (slash < 0 ? tail : tail.slice(slash))
 }
 
-function describe(status: Status | null, pathLength: number) {
+function describeState({ state, rttMs }: Status) {
+  if (state === "connecting") return "connecting…"
+  if (state === "degraded") return "reconnecting…"
+  if (state === "failed") return "✗"
+  if (rttMs === null) return ""
+  return rttMs < 1 ? "<1 ms" : `${Math.round(rttMs)} ms`
+}
+
+function describe(status: Status | null, room: Room) {
   if (!status) return "🌐 Remote: starting…"
-  const words = ["🌐 Remote:", status.host, shortenPath(status.workdir, pathLength)]
-  if (status.state === "connecting") words.push("connecting…")
-  if (status.state === "degraded") words.push("reconnecting…")
-  if (status.state === "failed") words.push("✗", shorten(status.error?.message ?? "failed"))
-  if (status.state === "ready" && status.rttMs !== null) words.push(status.rttMs < 1 ? "<1 ms" : `${Math.round(status.rttMs)} ms`)
-  if (status.notice) words.push("·", shorten(status.notice))
-  return words.filter(Boolean).join(" ")
+  const words = ["🌐 Remote:", status.host, shortenPath(status.workdir, room.path), describeState(status)]
+  const text = words.filter(Boolean).join(" ")
+  const note = status.state === "failed" ? status.error?.message ?? "failed" : status.notice
+  return note ? `${text} ${shorten(note, room.total - text.length)}` : text
 }
 
 async function tui(api: any) {
@@ -54,29 +61,29 @@ async function tui(api: any) {
   delete process.env.REMOTE_PASSWORD
   delete process.env.REMOTE_SUDO_PASSWORD
 
-  const badges = new Map<any, number>()
+  const badges = new Map<any, Room>()
   let status: Status | null = null
 
-  const paint = (badge: any, pathLength: number) => {
+  const paint = (badge: any, room: Room) => {
     const colors = api.theme.current
     const color = { ready: colors.textMuted, failed: colors.error }[status?.state as string] ?? colors.warning
-    badge.content = describe(status, pathLength)
+    badge.content = describe(status, room)
     badge.fg = color
   }
 
   const refresh = async () => {
     // Missing, or replaced in this moment: the next look will find it.
     status = await Bun.file(file).json().catch(() => null)
-    for (const [badge, pathLength] of badges) badge.isDestroyed ? badges.delete(badge) : paint(badge, pathLength)
+    for (const [badge, room] of badges) badge.isDestroyed ? badges.delete(badge) : paint(badge, room)
   }
 
-  const badge = (pathLength: number) => () => (
+  const badge = (room: Room) => () => (
     <text
       wrapMode="none"
       truncate
       ref={(node: any) => {
-        badges.set(node, pathLength)
-        paint(node, pathLength)
+        badges.set(node, room)
+        paint(node, room)
       }}
     />
   )
@@ -84,7 +91,7 @@ async function tui(api: any) {
   await refresh()
   const timer = setInterval(refresh, REFRESH_MS)
   api.lifecycle.onDispose(() => clearInterval(timer))
-  const slots = { home_prompt_right: badge(PATH_LENGTH.home), session_prompt_right: badge(PATH_LENGTH.session) }
+  const slots = { home_prompt_right: badge(HOME), session_prompt_right: badge(SESSION) }
   api.slots.register({ order: 50, slots })
 }
 

@@ -84,7 +84,7 @@ def test_the_badge_tells_why_the_target_fails(person: Person) -> None:
     """OC-2, OC-4."""
     environment = {"REMOTE_SSH": f"ssh -p {free_port()} me@127.0.0.1", "REMOTE_WORKDIR": "/srv"}
     with ScriptedModel({}) as model, terminal(person.opencode(model, environment=environment)) as pane:
-        pane.wait_for("🌐 Remote: 127.0.0.1 /srv ✗ ")
+        pane.wait_for("🌐 Remote: 127.0.0.1 /srv ✗ cannot")
 
 
 def test_without_a_target_there_is_no_badge(person: Person) -> None:

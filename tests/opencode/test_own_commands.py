@@ -35,9 +35,9 @@ def test_an_aborted_command_of_the_person_ends_on_the_remote(served: Served) -> 
     pid_file = served.person.remote / "pid"
     body: JSONObject = {"agent": "build", "command": "echo $$ > pid; sleep 300"}
     with served.server.in_background(f"/session/{session}/shell", body):
-        wait_until(lambda: pid_file.exists() and bool(pid_file.read_text(encoding="utf-8")), timeout_s=15)
+        wait_until(lambda: pid_file.exists() and bool(pid_file.read_text(encoding="utf-8")), timeout_s=60)
         served.server.request(f"/session/{session}/abort", {})
-        wait_until(lambda: not is_running(int(pid_file.read_text(encoding="utf-8"))), timeout_s=15)
+        wait_until(lambda: not is_running(int(pid_file.read_text(encoding="utf-8"))), timeout_s=60)
 
 
 def test_a_template_takes_its_output_from_the_remote(served: Served) -> None:

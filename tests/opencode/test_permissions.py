@@ -57,7 +57,7 @@ def test_a_rejection_with_words_goes_back_to_the_model(person: Person) -> None:
         with OpenCodeServer(opencode) as server:
             session = server.new_session()
             server.begin_prompt(session, "go")
-            wait_until(lambda: bool(server.request("/permission")), timeout_s=15)
+            wait_until(lambda: bool(server.request("/permission")), timeout_s=60)
             [asked] = cast("list[JSONObject]", server.request("/permission"))
             metadata = cast("JSONObject", asked["metadata"])
             assert (asked["permission"], asked["patterns"]) == ("edit", ["a.txt"])

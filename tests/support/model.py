@@ -137,7 +137,7 @@ class ScriptedModel:
         """The requests that offer tools."""
         return [request for request in self.requests if request.tools]
 
-    def wait_for_requests(self, n_requests: int, *, timeout_s: float = 20.0) -> None:
+    def wait_for_requests(self, n_requests: int, *, timeout_s: float = 60.0) -> None:
         """Block until so many requests that offer tools have come.
 
         Raises:

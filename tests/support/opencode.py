@@ -103,7 +103,7 @@ class OpenCode:
             start_new_session=True,
         )
 
-    def run(self, prompt: str, *arguments: str, model: str = PLAIN_MODEL, timeout_s: float = 60.0) -> "Run":
+    def run(self, prompt: str, *arguments: str, model: str = PLAIN_MODEL, timeout_s: float = 110.0) -> "Run":
         """Run one prompt to its end with `opencode run` and return what it printed, event by event."""
         words = ["run", "--format", "json", "--model", model, prompt, *arguments]
         with self.start(*words) as process:

@@ -39,7 +39,7 @@ class OpenCodeServer:
     ) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.communicate(timeout=20)
+            self._process.communicate(timeout=60)
 
     @property
     def pid(self) -> int:
@@ -60,7 +60,7 @@ class OpenCodeServer:
         request = urllib.request.Request(
             f"{self._url}{path}?{query}", data=data, headers={"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=110) as response:
             text = response.read()
         return json.loads(text) if text else None
 
