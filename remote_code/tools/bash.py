@@ -20,6 +20,9 @@ from remote_code.tools.verdict import looks_failed
 
 DEFAULT_TIMEOUT_MS = 120_000
 
+MAX_TIMEOUT_S = 30 * 24 * 3600.0
+"""No command waits longer; what is asked for may be more than clocks can count."""
+
 SHOWN_COMMAND = 2000
 """How much of a command an error repeats, in characters."""
 
@@ -68,7 +71,7 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     _ask(arguments.command, workdir, context)
     timeout_ms = arguments.timeout or DEFAULT_TIMEOUT_MS
     # The output is kept as text while it streams.
-    command = Command(arguments.command, workdir, timeout_ms / 1000, keep_bytes=0)
+    command = Command(arguments.command, workdir, min(timeout_ms / 1000, MAX_TIMEOUT_S), keep_bytes=0)
     output = Output(context.memory.outputs, context.limits, charset=context.host.charset)
     throttle = Throttle(lambda: context.progress(None, {"output": output.preview()}))
     context.progress(None, {"output": ""})

@@ -77,16 +77,17 @@ def run(arguments: Arguments, context: Context) -> ToolResult:
     path = resolve(context, arguments.file_path)
     granted = ask_for_outside(context, [path], workspace_only(context))
     context.ask("read", patterns=[shown(context, path)], always=["*"], metadata={})
-    if arguments.file_path.endswith("/") or path == context.workspace.root:
-        return _list(path, arguments.wish, context, granted)
+    is_likely_directory = arguments.file_path.endswith("/") or path == context.workspace.root
+    if is_likely_directory and (listed := _list(path, arguments.wish, context, granted)) is not None:
+        return listed
     names = instructions.candidates(path, context.workspace.root) if context.workspace.is_within(path) else []
     limit_bytes = ATTACHMENT_BYTES if mime_of(path, None) in ATTACHED else WHOLE_BYTES
     (found, *others), granted = pull(
         context, [path, *names], granted, n_asked=1, session_id=context.session_id, limit_bytes=limit_bytes
     )
     observation = found.observation
-    if observation.kind is Kind.DIRECTORY:
-        return _list(path, arguments.wish, context, granted)
+    if observation.kind is Kind.DIRECTORY and (listed := _list(path, arguments.wish, context, granted)) is not None:
+        return listed
     if observation.kind in {Kind.ABSENT, Kind.ABSENT_DIRECTORY}:
         raise file_not_found(path, context, granted, kind=observation.kind)
     if observation.kind is not Kind.FILE or observation.is_unreadable:
@@ -144,7 +145,8 @@ def _attach(
     )
 
 
-def _list(path: RemotePath, wish: Wish, context: Context, granted: Granted) -> ToolResult:
+def _list(path: RemotePath, wish: Wish, context: Context, granted: Granted) -> ToolResult | None:
+    """Return the listing of a directory; None for a file."""
     while True:
         found, entries = context.files.list_directory(path, roots=granted.roots, flights=context.flights)
         more = ask_for_links(context, [found], granted)
@@ -153,6 +155,8 @@ def _list(path: RemotePath, wish: Wish, context: Context, granted: Granted) -> T
         granted = more
     if found.kind in {Kind.ABSENT, Kind.ABSENT_DIRECTORY}:
         raise file_not_found(path, context, granted, kind=found.kind)
+    if found.kind is Kind.FILE:
+        return None
     if found.kind is not Kind.DIRECTORY:
         refuse(found, context, action="list")
     names = sorted((entry.name + ("/" if entry.is_directory else "") for entry in entries), key=collation_key)

@@ -277,3 +277,14 @@ def test_name_that_is_not_utf8_is_found_as_the_model_sees_it(site: Site) -> None
     assert site.call("glob", pattern="*", path=site.path("caf\ufffd")).metadata["count"] == 1
     assert os.listdir(directory) == [b"na\xefve.txt"]
     assert Path(os.fsdecode(directory + b"/na\xefve.txt")).read_bytes() == b"two\n"
+
+
+def test_slash_behind_a_file_name_is_no_hindrance(site: Site) -> None:
+    """READ-1: as the original resolves paths."""
+    path = site.put("a.txt", b"text\n")
+    assert site.call("read", filePath=path + "/").output == site.call("read", filePath=path).output
+
+
+def test_timeout_beyond_all_clocks_is_taken(site: Site) -> None:
+    """BASH-3: OpenCode knows no maximum."""
+    assert site.call("bash", command="echo done", timeout=2**53 - 1).output == "done\n"
