@@ -12,15 +12,13 @@ from remote_code.errors import ChannelRefused, ConnectionFailed, ConnectionLost,
 from remote_code.shell import schedule
 from remote_code.shell.channel import Connect
 from remote_code.shell.members import Connection, LinkStatus, Worker
-from remote_code.shell.opening import open_resident, open_standby
+from remote_code.shell.opening import open_resident, open_standby, patiently
 from remote_code.shell.roster import Roster
 from remote_code.shell.schedule import Kind
 from remote_code.shell.worker import Slot, Tenant
 
 _log = logging.getLogger(__name__)
 
-REFUSED_RETRIES_S = (0.01, 0.05, 0.2)
-"""Waits before a refused channel is asked for again: OpenSSH frees the slot of a closed session a moment late."""
 END_S = 2.0
 """How long the server may take to close an ended session."""
 JOIN_S = 2.0
@@ -186,15 +184,12 @@ class Keeper:
             with self._roster.changed:
                 self._roster.got_session(worker)
 
-        for wait_s in (*REFUSED_RETRIES_S, None):
-            try:
-                if worker.kind is Kind.RESIDENT:
-                    return open_resident(link, place, library=self._library, on_session=on_session)
-                return open_standby(link, place, on_session=on_session)
-            except ChannelRefused:
-                if wait_s is None or self._stopping.wait(wait_s):
-                    raise
-        raise AssertionError("the last attempt returns or raises")
+        if worker.kind is Kind.RESIDENT:
+            library = self._library
+            return patiently(
+                lambda: open_resident(link, place, library=library, on_session=on_session), self._stopping.wait
+            )
+        return patiently(lambda: open_standby(link, place, on_session=on_session), self._stopping.wait)
 
     def _note_bad_boot(self, worker: Worker, error: RemoteCodeError) -> None:
         _log.warning("pool=shells event=no_shell kind=%s error=%s", worker.kind.value, error.kind)

@@ -3,15 +3,19 @@
 import contextlib
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
-from remote_code.errors import ConnectionLost, ShellUnsupported
+from remote_code.errors import ChannelRefused, ConnectionLost, ShellUnsupported
 from remote_code.shell import boot
 from remote_code.shell.channel import Channel, Link
 from remote_code.shell.worker import SEND_TIMEOUT_S, ResidentShell, StandbyShell
 
+Opened = TypeVar("Opened")
+
 READY_TIMEOUT_S = 30.0
 """How long a login may take until its ready line; a `.bashrc` that sleeps is no failure."""
+REFUSED_RETRIES_S = (0.01, 0.05, 0.2)
+"""Waits before a refused channel is asked for again: OpenSSH frees the slot of a closed session a moment late."""
 STATUS_S = 1.0
 """How far the exit status and the end of the output may be apart."""
 NUDGE_S = 3.0
@@ -49,6 +53,21 @@ def open_resident(
         shell.load(library)
         channel.is_in_use = False
     return shell
+
+
+def patiently(open_channel: Callable[[], Opened], wait: Callable[[float], object]) -> Opened:
+    """Open a channel, and ask again a few times when it is refused; `wait` may return true to give up.
+
+    Raises:
+        ChannelRefused: it is refused all the same.
+    """
+    for wait_s in REFUSED_RETRIES_S:
+        try:
+            return open_channel()
+        except ChannelRefused:
+            if wait(wait_s):
+                raise
+    return open_channel()
 
 
 def _open(

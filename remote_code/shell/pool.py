@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from remote_code.errors import Cancelled, ConnectionLost, PoolTimeout
+from remote_code.errors import Cancelled, ChannelRefused, ConnectionLost, PoolTimeout
 from remote_code.shell import bulk
 from remote_code.shell.channel import Connect
 from remote_code.shell.job import Cancel, Command, Flights, OnOutput, Outcome, Result, Script
@@ -266,7 +266,14 @@ class Shells:
                 flights.add(PAIR_FLIGHTS)
                 try:
                     pair = SudoPair(loan.shell, slot.shell.link, place=self._roster.settings.place, password=password)
+                    with self._roster.changed:
+                        self._roster.got_session(slot.worker)
                     return pair.run(command, cancel=cancel, on_output=on_output)
+                except ChannelRefused:
+                    with self._roster.changed:
+                        self._roster.learn_capacity(slot.worker)
+                    if attempt == MAX_ATTEMPTS:
+                        raise
                 except ConnectionLost:
                     if attempt == MAX_ATTEMPTS:
                         raise
@@ -275,7 +282,7 @@ class Shells:
     @contextmanager
     def _lend(self, lane: Lane, flights: Flights, cancel: Cancel | None) -> Iterator["_Loan"]:
         worker = self._acquire(lane, flights, cancel)
-        loan = _Loan(worker.shell, worker.connection.window_bytes)
+        loan = _Loan(worker)
         try:
             yield loan
         finally:
@@ -322,10 +329,14 @@ class Shells:
 class _Loan:
     """What `_lend` gives out; the holder says whether the shell may serve again."""
 
-    shell: Tenant | None
-    window_bytes: int
+    worker: Worker
     is_reusable: bool = False
+
+    @property
+    def shell(self) -> Tenant | None:
+        """The shell that is lent."""
+        return self.worker.shell
 
     def n_windows(self, n_bytes: int) -> int:
         """Return in how many flights so many bytes reach the shell."""
-        return max(1, math.ceil(n_bytes / self.window_bytes))
+        return max(1, math.ceil(n_bytes / self.worker.connection.window_bytes))

@@ -276,20 +276,28 @@ class Roster:
     def refused(self, worker: Worker, error: RemoteCodeError) -> int:
         """Learn from a refused channel how many sessions the server allows; return how many are open."""
         self.workers.remove(worker)
-        others = [other for other in self.workers if other.connection is worker.connection]
-        n_open = sum(other.has_session for other in others)
+        n_open = self.learn_capacity(worker)
+        if not n_open and not self._has_had_session:
+            # The first channel of all is refused: this account is given none.
+            self.fail_waiters(error)
+        if not n_open and (not self._has_had_session or not self._has_company(worker)):
+            self._note_bad_start(error)
+        self.changed.notify_all()
+        return n_open
+
+    def learn_capacity(self, worker: Worker) -> int:
+        """Take a channel that was refused to `worker` for the server's limit; return how many others are open there."""
+        n_open = sum(
+            other.has_session for other in self.workers if other.connection is worker.connection and other is not worker
+        )
         if n_open:
             self._capacity = min(self._capacity, n_open)
             for connection in self.connections:
                 connection.capacity = min(connection.capacity, self._capacity)
-        elif not self._has_had_session:
-            # The first channel of all is refused: this account is given none.
-            self.fail_waiters(error)
-            self._note_bad_start(error)
-        elif not others:
-            self._note_bad_start(error)
-        self.changed.notify_all()
         return n_open
+
+    def _has_company(self, worker: Worker) -> bool:
+        return any(other.connection is worker.connection and other is not worker for other in self.workers)
 
     def did_not_boot(self, worker: Worker, error: RemoteCodeError) -> None:
         """Note a worker whose shell did not come up; the first of all decides about the account."""

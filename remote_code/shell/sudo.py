@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
@@ -20,6 +20,7 @@ from remote_code.shell import boot
 from remote_code.shell.channel import Channel, Link, OpensTerminals
 from remote_code.shell.job import Cancel, Command, OnOutput, Result
 from remote_code.shell.job_text import ARGUMENT_BYTES, WATCHER_GRACE_S, JobText
+from remote_code.shell.opening import patiently
 from remote_code.shell.run import CommandRun, raise_for_workdir
 from remote_code.shell.worker import SEND_TIMEOUT_S, StandbyShell, lost_error
 
@@ -77,9 +78,10 @@ class SudoPair:
             raise PairUnsupported("the remote machine has no /proc")
         start = boot.start(boot.TERMINAL, place, HOLDER=holder)
         self._token = start.token
-        self._terminal = link.open_terminal(start.command, timeout_s=SET_UP_TIMEOUT_S)
+        self._terminal = patiently(lambda: link.open_terminal(start.command, timeout_s=SET_UP_TIMEOUT_S), time.sleep)
         try:
             ready = self._expect(self._terminal, rb"%b (\d+) \d+ p\r?\n" % start.token.encode())
+            self._group_id = int(ready[1])
             self._send(output.channel, ready[1] + b"\n")
             self._expect(output.channel, rb"%b tty\n" % output.token.encode())
         except BaseException:
@@ -113,7 +115,7 @@ class SudoPair:
             self.close()
             answering.join()
         raise_for_workdir(run, command, self._token)
-        return result
+        return replace(result, process_group=self._group_id)
 
     def close(self) -> None:
         """End what still runs."""

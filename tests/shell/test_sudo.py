@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from remote_code.shell.job import Cancel, Command, Flights, Outcome, Result
 from remote_code.shell.pool import PoolSettings, Shells
 from remote_code.shell.sudo import END_OF_INPUT, Questions, SudoPassword
 from tests.support.processes import ended_afterwards, find_processes, unique_sleep, wait_until
-from tests.support.ssh_shells import run, ssh_shells
+from tests.support.ssh_shells import all_at_once, run, ssh_shells
 from tests.support.sshd import SSHServer
 
 PASSWORD = 'it\'s $ecret \\ "word"'
@@ -25,6 +26,12 @@ ACCOUNT = "rc-tester"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SSHServer]:
+    with sudo_server() as server:
+        yield server
+
+
+@contextmanager
+def sudo_server(*config: str) -> Iterator[SSHServer]:
     """A server whose account may use sudo with its password, and only from a terminal; `use_pty` as Debian has it."""
     if os.getuid() != 0 or not shutil.which("sudo"):
         pytest.skip("needs root and sudo")
@@ -51,7 +58,7 @@ def server() -> Iterator[SSHServer]:
     sudoers.write_text(f"Defaults use_pty,requiretty,timestamp_timeout=0\n{ACCOUNT} ALL=(ALL) ALL\n", encoding="utf-8")
     sudoers.chmod(0o440)
     mounts["/etc/sudoers"] = sudoers
-    with SSHServer(folder / "sshd", mounts=mounts, user=ACCOUNT) as server:
+    with SSHServer(folder / "sshd", config=config, mounts=mounts, user=ACCOUNT) as server:
         for path in (folder / "sshd").iterdir():
             path.chmod(0o644 if path.name == "authorized_keys" else 0o600)
         yield server
@@ -143,6 +150,14 @@ def test_wrong_password_is_offered_once_and_sudo_has_the_last_word(server: SSHSe
         assert second.exit_status == 1
         assert b"a password is required" in second.stderr
         assert time.monotonic() - begun < 5
+
+
+def test_the_two_halves_may_be_on_two_connections() -> None:
+    with (
+        sudo_server("MaxSessions 1") as server,
+        ssh_shells(server.command(), settings=pool(server, PASSWORD)) as shells,
+    ):
+        assert all_at_once([lambda: run(shells, "sudo id -u")] * 4) == [done(stdout=b"0\n")] * 4
 
 
 def test_without_a_password_sudo_fails_at_once(server: SSHServer) -> None:
