@@ -20,7 +20,7 @@ const REFRESH_MS = 1000
  * Room in characters, for the path and for all. Longer paths lose their beginning; of an error or a notice there is as
  * much as fits (the whole text stands in the session and in the log).
  */
-const HOME = { path: 14, total: 38 }
+const HOME = { path: 14, total: 34 }
 const SESSION = { path: 32, total: 80 }
 type Room = typeof HOME
 
