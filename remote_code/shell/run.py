@@ -25,6 +25,8 @@ QUEUED_LIMIT_BYTES = 32 << 20
 """More than a server queues for one channel: whatever comes after this is of background children."""
 FIRST_BYTES = 100
 """How much of standard error is looked at for a job's own words."""
+LONGEST_WAIT_S = 3600.0
+"""Longer timeouts are waited for in parts; some platforms take no larger number at a time."""
 STOP_S = 8.0
 """How long a stopped command may take: TERM, 3 s, KILL, and the way back."""
 
@@ -148,7 +150,7 @@ class CommandRun:
                     pass
                 return
             if not n_bytes:
-                channel.wake.wait(left_s)
+                channel.wake.wait(min(left_s, LONGEST_WAIT_S))
 
     def _drain(self) -> None:
         """Wait for the end of the output, but not for background children that hold it."""

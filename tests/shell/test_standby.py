@@ -94,6 +94,10 @@ def test_timeout_ends_the_whole_group(machine: Machine) -> None:
     wait_until(lambda: not find_processes(mark))
 
 
+def test_timeout_may_be_longer_than_any_machine_lives(machine: Machine) -> None:
+    assert machine.run("echo done", timeout_s=1e13) == done(stdout=b"done\n")
+
+
 def test_cancel_ends_a_command_that_ignores_term(machine: Machine) -> None:
     mark = unique_sleep()
     cancel = Cancel()

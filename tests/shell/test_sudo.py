@@ -65,13 +65,13 @@ def sudo_server(*config: str) -> Iterator[SSHServer]:
     shutil.rmtree(folder)
 
 
-def pool(server: SSHServer, password: str | None) -> PoolSettings:
+def settings_with(password: str | None) -> PoolSettings:
     return PoolSettings(sudo_password=SecretStr(password) if password is not None else None)
 
 
 @pytest.fixture(scope="module")
 def shells(server: SSHServer) -> Iterator[Shells]:
-    with ssh_shells(server.command(), settings=pool(server, PASSWORD)) as shells:
+    with ssh_shells(server.command(), settings=settings_with(PASSWORD)) as shells:
         yield shells
 
 
@@ -141,7 +141,7 @@ def test_background_child_does_not_hold_the_call(shells: Shells) -> None:
 
 
 def test_wrong_password_is_offered_once_and_sudo_has_the_last_word(server: SSHServer) -> None:
-    with ssh_shells(server.command(), settings=pool(server, "wrong")) as shells:
+    with ssh_shells(server.command(), settings=settings_with("wrong")) as shells:
         first = run(shells, "sudo id; echo goes on")
         assert (first.exit_status, first.stdout) == (0, b"goes on\n")
         assert b"1 incorrect password attempt" in first.stderr
@@ -155,13 +155,13 @@ def test_wrong_password_is_offered_once_and_sudo_has_the_last_word(server: SSHSe
 def test_the_two_halves_may_be_on_two_connections() -> None:
     with (
         sudo_server("MaxSessions 1") as server,
-        ssh_shells(server.command(), settings=pool(server, PASSWORD)) as shells,
+        ssh_shells(server.command(), settings=settings_with(PASSWORD)) as shells,
     ):
         assert all_at_once([lambda: run(shells, "sudo id -u")] * 4) == [done(stdout=b"0\n")] * 4
 
 
 def test_without_a_password_sudo_fails_at_once(server: SSHServer) -> None:
-    with ssh_shells(server.command(), settings=pool(server, None)) as shells:
+    with ssh_shells(server.command(), settings=settings_with(None)) as shells:
         result = run(shells, "sudo id")
         assert result.exit_status == 1
         assert result.stderr
