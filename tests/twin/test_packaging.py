@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -86,3 +87,14 @@ def test_wheels_are_configured_for_every_supported_python_and_platform() -> None
     assert settings["linux"]["archs"] == ["x86_64", "aarch64"]
     assert settings["macos"]["archs"] == ["x86_64", "arm64"]
     assert settings["windows"]["archs"] == ["AMD64"]
+
+
+def test_the_source_distribution_holds_the_sources_of_the_kernels(source: Path, tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path / "sdist", source],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    [archive] = (tmp_path / "sdist").glob("*.tar.gz")
+    with tarfile.open(archive) as members:
+        names = {Path(name).name for name in members.getnames()}
+    assert {path.name for path in (ROOT / "remote_code" / "_fast").glob("*.p[yx]*")} <= names
