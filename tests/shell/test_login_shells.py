@@ -65,7 +65,7 @@ def test_large_commands_arrive_whole(shells: Shells) -> None:
 
 def test_timeout_ends_the_group(shells: Shells) -> None:
     mark = unique_sleep()
-    result = run(shells, f"echo begun; sleep {mark} & sleep {mark}", timeout_s=1.0)
+    result = run(shells, f"echo begun; sleep {mark} & sleep {mark}", timeout_s=0.5)
     assert (result.outcome, result.signal, result.stdout) == (Outcome.DONE, "TERM", b"begun\n")
     wait_until(lambda: not find_processes(mark))
 
@@ -94,7 +94,7 @@ def test_dropbear_takes_a_command_larger_than_its_window(dropbear: Shells) -> No
 def test_dropbear_timeout_and_cancel_leave_nothing(dropbear: Shells) -> None:
     """SSH-8."""
     mark = unique_sleep()
-    result = run(dropbear, f"echo begun; sleep {mark} & sleep {mark}", timeout_s=1.0)
+    result = run(dropbear, f"echo begun; sleep {mark} & sleep {mark}", timeout_s=0.5)
     assert (result.outcome, result.signal) == (Outcome.DONE, "TERM")
     cancel = Cancel()
     command = Command(f"trap '' TERM; echo begun; while :; do sleep {mark}; done", "/", 60)
