@@ -9,10 +9,11 @@ ctypedef fused char_t:
     uint16_t
     uint32_t
 
-DEF_SEED = int.from_bytes(os.urandom(8), "little")
-cdef uint64_t SEED = DEF_SEED | 1
+# Hashes differ from run to run, so that no file can be made to collide.
+_RANDOM = int.from_bytes(os.urandom(8), "little")
+cdef uint64_t SEED = _RANDOM | 1
 cdef uint64_t MERSENNE_61 = (<uint64_t> 1 << 61) - 1
-cdef uint64_t BASE = (DEF_SEED >> 3) % (2**61 - 3) + 2
+cdef uint64_t BASE = (_RANDOM >> 3) % (2**61 - 3) + 2
 
 
 cdef inline bint is_space(uint32_t c) noexcept nogil:

@@ -1,7 +1,7 @@
 """What an edit or a whole-file write makes of a file's bytes."""
 
 import itertools
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from remote_code._fast import locate, places
@@ -64,7 +64,7 @@ def apply_edit(data: bytes, old: str, new: str, *, replace_all: bool = False) ->
     found = decoded.text[start:end]
     if found.endswith("\r") and not wanted.endswith("\r"):
         replacement += "\r"
-    starts = _occurrences(decoded.text, found) if replace_all else [start]
+    starts = list(_occurrences(decoded.text, found)) if replace_all else [start]
     text, ranges = _splice(decoded.text, starts, len(found), replacement)
     return Edited(
         contents=_encode_with_bom(text, like=decoded),
@@ -125,9 +125,9 @@ def _lines_of(content: str, text: str) -> list[str]:
     """Return the numbers of the first lines where `text` stands exactly, at most `_MAX_NAMED_LINES`."""
     numbers: list[str] = []
     line, position = 1, 0
-    for match in itertools.islice(re.finditer(re.escape(text), content), _MAX_NAMED_LINES):
-        line += content.count("\n", position, match.start())
-        position = match.start()
+    for start in itertools.islice(_occurrences(content, text), _MAX_NAMED_LINES):
+        line += content.count("\n", position, start)
+        position = start
         numbers.append(str(line))
     return numbers
 
@@ -146,8 +146,11 @@ def _differing_places(content: str, first: int, second: int) -> EditAmbiguous:
     )
 
 
-def _occurrences(content: str, text: str) -> list[int]:
-    return [match.start() for match in re.finditer(re.escape(text), content)]
+def _occurrences(content: str, text: str) -> Iterator[int]:
+    start = content.find(text)
+    while start != -1:
+        yield start
+        start = content.find(text, start + len(text))
 
 
 def _splice(content: str, starts: list[int], size: int, replacement: str) -> tuple[str, tuple[LineRange, ...]]:
