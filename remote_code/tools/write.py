@@ -6,7 +6,7 @@ from remote_code.errors import RemoteChanged
 from remote_code.mirror.conflict import WriteStep, decide_write
 from remote_code.mirror.contents import digest_of
 from remote_code.paths import RemotePath
-from remote_code.remote.state import Absent, Change, Present, Wanted
+from remote_code.remote.state import Absent, Change, Kind, Present, Wanted
 from remote_code.text.diff import unified
 from remote_code.text.edit import new_contents
 from remote_code.tools.arguments import Text, ToolArguments
@@ -34,6 +34,9 @@ line ends.
 shows the difference: read it again, then decide.
 - Prefer edit for changes in files that exist. Do not write documentation files unless asked to.
 """
+
+COMPARED_BYTES = 1024 * 1024
+"""The largest file whose difference an error shows."""
 
 
 class Arguments(ToolArguments):
@@ -94,7 +97,10 @@ _WHY = " since this session last saw it; nothing was written. Read it again, the
 def _conflict(file: Known, context: Context, granted: Granted) -> RemoteChanged:
     """Return the error with the difference; the session has not seen the new contents by that."""
     (found,) = context.files.observe(
-        [Wanted(file.path)], roots=granted.roots, flights=context.flights, limit_bytes=1 << 20
+        [Wanted(file.path)], roots=granted.roots, flights=context.flights, limit_bytes=COMPARED_BYTES
     )
-    now = "" if found.contents is None else diff_text(found.contents)
+    if found.kind in {Kind.ABSENT, Kind.ABSENT_DIRECTORY}:
+        return changed_meanwhile(file.path, file.text, "", why=_WHY)
+    # What is no file now, or too large to be compared, is told without a difference.
+    now = file.text if found.contents is None else diff_text(found.contents)
     return changed_meanwhile(file.path, file.text, now, why=_WHY)

@@ -103,6 +103,18 @@ def test_write_refuses_what_changed_while_the_person_decided(site: Site) -> None
     assert site.refused("write", filePath=path, content="mine\n").kind == "remote_changed"
 
 
+def test_conflict_of_a_large_file_is_told_without_a_difference(site: Site) -> None:
+    """WRITE-2: nothing is shown that was not compared."""
+    path = site.put("a.txt", b"x\n" * 700_000)
+    site.call("read", filePath=path, limit=1)
+    Path(path).write_bytes(b"y\n" * 700_000)
+    error = site.refused("write", filePath=path, content="mine\n")
+    assert error.message == (
+        f'"{path}" changed on the remote machine since this session last saw it; nothing was written. '
+        "Read it again, then write."
+    )
+
+
 def test_write_refuses_a_file_that_came_meanwhile(site: Site) -> None:
     """WRITE-2: a new file that somebody else creates first."""
     path = site.path("new.txt")
