@@ -24,10 +24,14 @@ check: setup  ## Format, lint, types, layers, generated files.
 
 bench: setup system-packages  ## Round trips and times; figures in docs/performance.md come from here.
 	$(BIN)/python -m benchmarks.round_trips
+	$(BIN)/python -m benchmarks.text_report
 	$(BIN)/pytest benchmarks --benchmark-columns=min,median,rounds --benchmark-sort=name --timeout=1200
 
 torture: setup system-packages opencode  ## The long runs: every cut point, every race, 100,000 generated inputs.
 	REMOTE_CODE_TORTURE=1 $(BIN)/pytest -m "not opencode" --timeout=2400
+
+sanitize: setup  ## The compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer.
+	sh tests/support/sanitize.sh $(BIN)/python
 
 setup: $(VENV)/.ready
 

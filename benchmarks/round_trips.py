@@ -4,11 +4,7 @@
 delay and at several, and prints (median at D - median at 0) / D beside the flights that the engine itself counted.
 """
 
-import json
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.delay_proxy import DelayProxy
+from benchmarks.page import machine, write_section
 from tests.support.engine import EngineClient
 from tests.support.sshd import SSHServer
 
@@ -46,23 +40,32 @@ class Row:
 
 
 def main() -> None:
-    """Measure, print a table, and with `--json FILE` write the figures."""
+    """Measure everything and put the table into the page."""
     rows = _rows()
     with _engine() as (engine, proxy):
         for delay_s in DELAYS_S:
             proxy.one_way_s = delay_s / 2
             for row in rows:
                 row.times_s[delay_s] = _median_s(engine, row)
-    table = Table("call", "flights", *(f"rt at {delay_s * 1000:.0f} ms" for delay_s in DELAYS_S[1:]), "ms at 0", "goal")
+    delays = " | ".join(f"at {delay_s * 1000:.0f} ms" for delay_s in DELAYS_S[1:])
+    table = [f"| call | flights | {delays} | goal | ms at 0 |", "|---|--:|" + "--:|" * (len(DELAYS_S) + 1)]
     for row in rows:
-        figures = [f"{row.round_trips(delay_s):.2f}" for delay_s in DELAYS_S[1:]]
+        figures = " | ".join(f"{row.round_trips(delay_s):.2f}" for delay_s in DELAYS_S[1:])
         flights = f"{statistics.median(row.flights):.0f}"
-        table.add_row(row.name, flights, *figures, f"{row.times_s[0.0] * 1000:.1f}", f"{row.goal}")
-    Console(width=110).print(table)
-    if sys.argv[1:2] == ["--json"]:
-        figures_by_name = {row.name: {"flights": row.flights, "times_s": row.times_s} for row in rows}
-        about = {"machine": platform.platform(), "python": platform.python_version(), "commit": _commit()}
-        Path(sys.argv[2]).write_text(json.dumps({**about, "rows": figures_by_name}, indent=1), encoding="utf-8")
+        table.append(f"| {row.name} | {flights} | {figures} | {row.goal} | {row.times_s[0.0] * 1000:.1f} |")
+    write_section(
+        "round trips",
+        [
+            "## Round trips of the tools",
+            "",
+            f"{machine()}. Through `remote-code serve`, every permission granted at once, over OpenSSH behind a proxy "
+            f"that delays both ways: (median of {REPEATS} calls at the delay, minus the median without) / the delay, by "
+            "`python -m benchmarks.round_trips`. Flights are what the engine itself counted.",
+            "",
+            *table,
+            "",
+        ],
+    )
 
 
 @contextmanager
@@ -148,11 +151,6 @@ def _edit_cold(engine: EngineClient, number: int) -> int:
 
 def _write_new(engine: EngineClient, number: int) -> int:
     return _flights(engine, "write", filePath=f"new-{number}.txt", content="new\n")
-
-
-def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
-    return found.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -4,22 +4,17 @@ Run it as `python -m benchmarks.text_report`; without node the column of JavaScr
 """
 
 import json
-import os
-import platform
 import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from benchmarks.kernels import KERNELS
 from benchmarks.matcher_cases import Case, quick_cases, slow_cases, worst_cases
+from benchmarks.page import ROOT, machine, write_section
 from remote_code.errors import RemoteCodeError
 from remote_code.text import codec, diff, patch
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- text core: begin -->", "<!-- text core: end -->"
 Row = tuple[str, float | None, float | None, float | None]
 """Name; milliseconds compiled, twin, JavaScript."""
 
@@ -28,12 +23,12 @@ def main() -> None:
     """Measure everything and put the tables into the page."""
     slow, quick, worst = slow_cases(), quick_cases(), worst_cases()
     javascript = _javascript([*slow, *quick])
-    section = "\n".join(
+    write_section(
+        "text core",
         [
-            BEGIN,
             "## Text core",
             "",
-            f"{_machine()}. Milliseconds of processor time, the best of several rounds, by `python -m "
+            f"{machine()}. Milliseconds of processor time, the best of several rounds, by `python -m "
             "benchmarks.text_report`. JavaScript is `benchmarks/matcher.js` in node, a plain transcription of "
             "OpenCode's matcher; of its processor time and its wall time the smaller one counts.",
             "",
@@ -41,29 +36,8 @@ def main() -> None:
             *_table("Where it is quick", [_matcher_row(case, javascript) for case in quick]),
             *_table("The worst files of 1 MB, texts of up to 64 kB", [_matcher_row(case, {}) for case in worst]),
             *_table("The rest", _other_rows()),
-            END,
-        ]
+        ],
     )
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Performance\n"
-    if BEGIN in page:
-        before, rest = page.split(BEGIN, 1)
-        page = before + section + rest.split(END, 1)[1]
-    else:
-        page = f"{page.rstrip()}\n\n{section}\n"
-    PAGE.write_text(page, encoding="utf-8")
-    print(section)
-
-
-def _machine() -> str:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False
-    ).stdout.strip()
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [line for line in info.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
-        name = models[0].split(":", 1)[1].strip() if models else name
-    return f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, commit {commit}"
 
 
 def _milliseconds(call: Callable[[], object]) -> float:
