@@ -59,7 +59,7 @@ def main() -> None:
             "## Round trips of the tools",
             "",
             f"{machine()}. Through `remote-code serve`, every permission granted at once, over OpenSSH behind a proxy "
-            f"that delays both ways: (median of {REPEATS} calls at the delay, minus the median without) / the delay, by "
+            f"that delays both ways: (median of {REPEATS} calls at the delay, minus that without) / the delay, by "
             "`python -m benchmarks.round_trips`. Flights are what the engine itself counted.",
             "",
             *table,
