@@ -2,6 +2,7 @@
 
 import base64
 import os
+import secrets
 import stat
 import sys
 import threading
@@ -16,9 +17,11 @@ from tests.support.engine import EngineClient, EngineError
 from tests.support.footprint import processes
 from tests.support.ssh_servers import rewrite_key
 
-ACCOUNT_PASSWORD = "pl4nted-Acc0unt-w0rd"
-PASSPHRASE = "pl4nted-Passphr4se"
-WRONG = "pl4nted-Wr0ng-w0rd"
+RUN = secrets.token_hex(6)
+"""Tells this run's passwords from those of another one on the same machine."""
+ACCOUNT_PASSWORD = f"pl4nted-Acc0unt-{RUN}"
+PASSPHRASE = f"pl4nted-Passphr4se-{RUN}"
+WRONG = f"pl4nted-Wr0ng-{RUN}"
 PLANTED = (ACCOUNT_PASSWORD, PASSPHRASE, WRONG)
 
 PASSWORD_LOGIN = ("PasswordAuthentication yes", "AuthenticationMethods password")
