@@ -33,7 +33,8 @@ class Start:
     answered_s: float
     processor_s: float
     """Time on the processor until the answer, of all threads."""
-    stderr: str
+    log: str
+    """What the engine wrote before it answered, to both of its outputs."""
 
 
 @dataclass(frozen=True)
@@ -51,35 +52,36 @@ def start_engine(home: Path, *, options: tuple[str, ...] = ()) -> Start:
     # Nothing listens on port 1: the engine has a target, and no connection takes part in the time.
     environ |= {"HOME": str(home), "REMOTE_SSH": "ssh -F none -p 1 127.0.0.1"}
     line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}).encode("ascii") + b"\n"
-    with tempfile.TemporaryFile() as log:
-        started = time.perf_counter()
-        with subprocess.Popen(
-            [sys.executable, *options, "-m", "remote_code.cli", "serve"],
-            cwd=ROOT,
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        ) as engine:
-            assert engine.stdin is not None
-            assert engine.stdout is not None
-            engine.stdin.write(line)
-            engine.stdin.flush()
-            while json.loads(engine.stdout.readline()).get("id") != 1:
-                continue
-            answered_s = time.perf_counter() - started
-            tasks = Path(f"/proc/{engine.pid}/task").glob("*/schedstat")
-            processor_s = sum(int(task.read_text("ascii").split()[0]) for task in tasks) / 1e9
-            # What is imported later, for the connection, is not part of the answer.
-            stderr = os.pread(log.fileno(), 1 << 24, 0).decode("utf-8", "replace")
-            engine.stdin.close()
-    return Start(answered_s, processor_s, stderr)
+    started = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, *options, "-m", "remote_code.cli", "serve"],
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as engine:
+        assert engine.stdin is not None
+        assert engine.stdout is not None
+        engine.stdin.write(line)
+        engine.stdin.flush()
+        log = []
+        # One stream for both: what stands before the answer happened before it.
+        while not (said := engine.stdout.readline()).startswith(b'{"jsonrpc":"2.0","id":1,'):
+            log.append(said.decode("utf-8", "replace"))
+            assert said, "the engine ended without an answer"
+        answered_s = time.perf_counter() - started
+        tasks = Path(f"/proc/{engine.pid}/task").glob("*/schedstat")
+        processor_s = sum(int(task.read_text("ascii").split()[0]) for task in tasks) / 1e9
+        engine.stdin.close()
+        engine.stdout.read()
+    return Start(answered_s, processor_s, "".join(log))
 
 
-def imports(stderr: str) -> list[Import]:
+def imports(log: str) -> list[Import]:
     """Return what a log of `-X importtime` tells, in its order."""
     found = []
-    for line in stderr.splitlines():
+    for line in log.splitlines():
         head, _, rest = line.partition(":")
         columns = rest.split("|")
         if head == "import time" and len(columns) == 3 and columns[0].strip().isdigit():
@@ -103,7 +105,7 @@ def main() -> None:
         home = Path(name)
         start_engine(home)  # The files are in the page cache from here on.
         starts = [start_engine(home) for _ in range(REPEATS)]
-        logs = [start_engine(home, options=("-X", "importtime")).stderr for _ in range(IMPORT_REPEATS)]
+        logs = [start_engine(home, options=("-X", "importtime")).log for _ in range(IMPORT_REPEATS)]
     times_ms = [start.answered_s * 1000 for start in starts]
     processor_ms = statistics.median(start.processor_s * 1000 for start in starts)
     console.print(

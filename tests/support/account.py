@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,9 @@ class Account:
 
 
 @contextmanager
-def account_server(password: str, *, config: Sequence[str] = ()) -> Iterator[Account]:
+def account_server(
+    password: str, *, config: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Iterator[Account]:
     """Start a server for an account with this password, which may use sudo with it."""
     if os.getuid() != 0 or not shutil.which("sudo"):
         pytest.skip("needs root and sudo")
@@ -54,7 +56,7 @@ def account_server(password: str, *, config: Sequence[str] = ()) -> Iterator[Acc
         mounts[target].write_text(Path(target).read_text(encoding="utf-8") + line, encoding="utf-8")
         mounts[target].chmod(0o640 if target.endswith("shadow") else 0o644)
     try:
-        with SSHServer(folder / "sshd", config=config, mounts=mounts, user=NAME) as server:
+        with SSHServer(folder / "sshd", config=config, environment=environment, mounts=mounts, user=NAME) as server:
             (folder / "sshd" / "authorized_keys").chmod(0o644)
             yield Account(server, home, server.client_key)
     finally:

@@ -3,6 +3,7 @@
 import os
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -27,6 +28,33 @@ def processes() -> list[tuple[int, str, str]]:
                 )
                 found.append((int(entry), arguments, environment))
     return found
+
+
+def owned_by(uid: int, *folders: Path) -> list[str]:
+    """Return what this account owns directly in these folders, such as /tmp."""
+    found = []
+    for folder in folders:
+        for path in folder.iterdir():
+            with suppress(FileNotFoundError):
+                if path.lstat().st_uid == uid:
+                    found.append(str(path))
+    return found
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a process takes of this machine."""
+
+    rss_mib: float
+    n_threads: int
+    n_descriptors: int
+
+
+def use_of(pid: int) -> Use:
+    """Return what a living process takes now."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines())
+    rss_kib = int(status["VmRSS"].split()[0])
+    return Use(rss_kib / 1024, int(status["Threads"]), len(os.listdir(f"/proc/{pid}/fd")))
 
 
 def tree(folder: Path) -> dict[str, tuple[object, ...]]:
