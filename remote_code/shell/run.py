@@ -110,6 +110,7 @@ class CommandRun:
                 self._channel.shutdown_write()
             if self._has_ended and not self._channel.is_at_eof:
                 self._drain()
+            self._take_rest()
         finally:
             forget()
         return self._result()
@@ -140,17 +141,20 @@ class CommandRun:
         channel = self._channel
         while True:
             channel.wake.clear()
-            # The ends are looked at before the streams: what came before them is then certainly taken.
-            is_final = channel.is_closed or channel.is_link_lost or channel.is_at_eof
             is_last = is_over() or (self._is_cut and not self._has_ended) or (channel.is_closed and self._has_ended)
             n_bytes = pump(channel, self._take)
             left_s = deadline - time.monotonic()
             if is_last or left_s <= 0:
-                while is_final and pump(channel, self._take):
-                    pass
                 return
             if not n_bytes:
                 channel.wake.wait(min(left_s, LONGEST_WAIT_S))
+
+    def _take_rest(self) -> None:
+        """Take what came before the end of the streams and was not taken yet; nothing more can come after it."""
+        channel = self._channel
+        if channel.is_at_eof or channel.is_closed or channel.is_link_lost:
+            while pump(channel, self._take):
+                pass
 
     def _drain(self) -> None:
         """Wait for the end of the output, but not for background children that hold it."""
