@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from remote_code.mirror.sync import Pulled
-from remote_code.paths import RemotePath, is_within
+from remote_code.paths import RemotePath, is_within, relative
 from remote_code.remote.files import ANYWHERE
 from remote_code.remote.state import Kind, Observation, Wanted
 from remote_code.tools.context import Context
@@ -41,7 +41,10 @@ def is_inside(context: Context, path: RemotePath) -> bool:
 
 
 def shown(context: Context, path: RemotePath) -> str:
-    """Return `path` as titles and permission patterns show it: relative to the workspace."""
+    """Return `path` as titles and permission patterns show it: relative to the workspace, by whichever name."""
+    real = context.host.workdir_real
+    if not context.workspace.is_within(path) and is_within(path, real):
+        return relative(path, real)
     return context.workspace.relative(path)
 
 
