@@ -249,6 +249,10 @@ class _Seeker:
 
 def _places(lines: list[str], wanted: list[str], start: int) -> Iterator[int]:
     """Yield where `wanted` stands in `lines` from `start` on. Source: Knuth, Morris and Pratt, 1977."""
+    try:
+        start = lines.index(wanted[0], start)
+    except ValueError:
+        return
     overlap = [0] * len(wanted)
     size = 0
     for index in range(1, len(wanted)):
