@@ -41,6 +41,7 @@ class Script:
     payload: bytes = b""
     """Bytes that follow the script in the same flight; the script reads exactly so many from descriptor 3."""
     timeout_s: float = 30.0
+    """How long the remote may be silent before its answer is complete; a large answer takes what it takes."""
     is_repeatable: bool = False
 
 

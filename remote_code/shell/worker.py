@@ -205,7 +205,9 @@ class ResidentShell(Shell):
                 raise Cancelled("the call was cancelled while it waited for the remote machine")
             if (is_over and not n_bytes) or left_s <= 0:
                 raise lost_error(is_started=True, is_repeatable=script.is_repeatable, is_silent=left_s <= 0)
-            if not n_bytes:
+            if n_bytes:
+                deadline = time.monotonic() + script.timeout_s
+            else:
                 wake.wait(left_s)
 
 

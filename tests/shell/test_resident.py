@@ -89,6 +89,13 @@ def test_script_that_does_not_answer_in_time_is_unknown(machine: Machine) -> Non
     shell.close()
 
 
+def test_answer_may_take_longer_than_the_timeout_while_it_comes(machine: Machine) -> None:
+    shell = machine.resident()
+    text = "i=0; while [ $i -lt 5 ]; do i=$((i+1)); echo $i; sleep 0.2; done"
+    assert shell.run(Script(text, timeout_s=0.7)) == done(stdout=b"1\n2\n3\n4\n5\n")
+    shell.close()
+
+
 def test_wait_for_a_repeatable_script_can_be_given_up(machine: Machine) -> None:
     shell = machine.resident()
     cancel = Cancel()
