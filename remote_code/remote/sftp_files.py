@@ -29,7 +29,7 @@ from remote_code.remote.state import (
 )
 from remote_code.shell.job import Flights
 
-_ATTEMPTS = 4
+_ATTEMPTS = 10
 _SCAN_BYTES = 4 << 20
 """What is read at once when lines are counted on our side."""
 HANDLES = 100

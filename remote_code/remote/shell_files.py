@@ -30,7 +30,7 @@ from remote_code.shell.job import Flights, Script
 _PATHS_PER_JOB = 1_000
 _PATH_BYTES_PER_JOB = 256 * 1024
 """Linux gives all arguments of one program 2 MB, macOS 1 MB; the paths of a job are the arguments of one `stat`."""
-_ATTEMPTS = 4
+_ATTEMPTS = 10
 """How often a file is read again that changed while it was read."""
 _TIMEOUT_S = 30.0
 _SLOWEST_BYTES_PER_S = 64 * 1024

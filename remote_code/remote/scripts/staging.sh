@@ -24,21 +24,31 @@ RC_SELF=
 if [ -z "$RC_FLOCK" ] && rc_process "$$"; then RC_SELF=$RC_PROCESS; fi
 
 # rc_stage: make sure that the staging place exists, and set RC_STAGE to it. It is ours alone: 0700, no link, our uid.
+# All workers of the account must come to the same answer, or their locks would not meet: that the place vanishes
+# between two looks, because the last job that used it removes it, is no reason to go elsewhere.
 rc_stage() {
   for stage_path in "/tmp/.remote-code-$RC_UID" "$HOME/.remote-code-$RC_UID"; do
-    stage_state='' stage_tries=0
-    # It vanishes between two looks when the last job that used it removes it; that is no reason to go elsewhere.
-    while [ -z "$stage_state" ] && [ "$stage_tries" -lt 50 ]; do
+    stage_tries=0
+    while [ "$stage_tries" -lt 100 ]; do
       stage_tries=$((stage_tries + 1))
       (umask 077; mkdir -- "$stage_path") 2>/dev/null
       stage_state=$(rc_stat "$stage_path")
+      case $stage_state in
+        '')
+          [ -w "${stage_path%/*}" ] || break
+          continue
+          ;;
+        41[cC]0\ *) ;;
+        *) break ;;
+      esac
+      stage_state=${stage_state#* * * }
+      [ "${stage_state%% *}" = "$RC_UID" ] || break
+      if [ -w "$stage_path" ]; then
+        RC_STAGE=$stage_path
+        return 0
+      fi
+      [ ! -d "$stage_path" ] || break
     done
-    case $stage_state in 41[cC]0\ *) ;; *) continue ;; esac
-    stage_state=${stage_state#* * * }
-    [ "${stage_state%% *}" = "$RC_UID" ] || continue
-    [ -w "$stage_path" ] || continue
-    RC_STAGE=$stage_path
-    return 0
   done
   RC_STAGE=
   return 1
