@@ -50,8 +50,8 @@ async function server(input, options) {
 
     async config(merged) {
       config = /** @type {Params} */ (merged) // The SDK's type does not know `shell` and `tool_output`.
-      arm(config, command)
       used.initialize(initialization(input, config))
+      arm(config, command)
     },
 
     // OpenCode lists every argument of a plugin's tool as required; the schema itself knows better.

@@ -7,7 +7,7 @@ import pytest
 from remote_code.errors import ConfigError
 from remote_code.opencode.launch import bounded_install, launch, prepare_folder
 
-LAUNCHER = Path(__file__).parents[3] / "launchers" / "remote-opencode.sh"
+LAUNCHERS = Path(__file__).parents[3] / "launchers"
 
 
 def stand_in(folder: Path, name: str, script: str) -> Path:
@@ -62,7 +62,7 @@ def test_npm_does_not_retry_before_its_package_is_there(tmp_path: Path) -> None:
 def test_the_launcher_sets_its_block_and_passes_arguments_on(tmp_path: Path) -> None:
     """CFG-7."""
     stand_in(tmp_path / "bin", "remote-code", 'printf "%s|%s|" "$REMOTE_SSH" "$REMOTE_WORKDIR"; printf "<%s>" "$@"')
-    text = LAUNCHER.read_text(encoding="utf-8")
+    text = (LAUNCHERS / "remote-opencode.sh").read_text(encoding="utf-8")
     edited = text.replace("#export REMOTE_SSH=", "export REMOTE_SSH=")
     launcher = stand_in(tmp_path / "bin", "remote-opencode.sh", edited)
     ended = subprocess.run(
@@ -73,3 +73,22 @@ def test_the_launcher_sets_its_block_and_passes_arguments_on(tmp_path: Path) -> 
         check=False,
     )
     assert ended.stdout == "ssh user@host|/srv|<launch><run><two words>"
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        pytest.param("remote-opencode.sh", ['exec remote-code launch "$@"'], id="sh"),
+        pytest.param("remote-opencode.ps1", ["& remote-code launch @args", "exit $LASTEXITCODE"], id="ps1"),
+        pytest.param("remote-opencode.bat", ["remote-code launch %*"], id="bat"),
+    ],
+)
+def test_a_launcher_has_a_marked_block_and_then_only_starts(name: str, run: list[str]) -> None:
+    """CFG-7."""
+    lines = (LAUNCHERS / name).read_text(encoding="utf-8").splitlines()
+    begin = next(index for index, line in enumerate(lines) if "---- User Configuration ----" in line)
+    end = next(index for index, line in enumerate(lines) if "---- End of User Configuration ----" in line)
+    block = "\n".join(lines[begin:end])
+    for variable in ("REMOTE_SSH", "REMOTE_WORKDIR", "REMOTE_PASSWORD", "REMOTE_SUDO_PASSWORD"):
+        assert variable in block
+    assert [line for line in lines[end + 1 :] if line] == run
