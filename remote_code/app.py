@@ -203,7 +203,7 @@ class Engine:
         tool = find(call.name)
         arguments = validate(tool, call.arguments)
         site = self.site(call.cancel)
-        flights = Flights()
+        flights = Flights(cancel=call.cancel)
         started = time.monotonic()
         context = Context(
             session_id=call.session_id,

@@ -21,7 +21,7 @@ def run(runner: Runner, script: Script, *, flights: Flights) -> bytes:
         Cancelled: the call was cancelled.
         RemoteOperationFailed: the shell could not run the script.
     """
-    result = runner.run_script(script, flights=flights)
+    result = runner.run_script(script, flights=flights, cancel=flights.cancel)
     if result.is_cancelled:
         raise Cancelled("the call was cancelled while the remote worked on it")
     if result.outcome is not Outcome.DONE:

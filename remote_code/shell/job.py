@@ -120,6 +120,8 @@ class Flights:
     """Counts the flights that one tool call waits for; workers add to it, `metadata.remote` shows it."""
 
     count: int = 0
+    cancel: Cancel | None = None
+    """Ends the waits of the call that may be given up: for a free worker, and for answers of repeatable scripts."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, n: int = 1) -> None:
