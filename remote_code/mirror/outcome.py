@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from remote_code.errors import (
+    Cancelled,
     ChannelRefused,
     ConnectionFailed,
     ConnectionLost,
@@ -23,6 +24,7 @@ from remote_code.paths import RemotePath
 from remote_code.remote.state import Changed
 
 _NOTHING_WRITTEN = (
+    Cancelled,  # While waiting for a worker; a write that was sent is never given up.
     ChannelRefused,
     ConnectionFailed,
     IsADirectory,
