@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
+    pytest.mark.timeout(400),
     pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="these are tests of the sources"),
     pytest.mark.skipif(sys.platform == "win32", reason="the paths in virtual environments are those of POSIX"),
 ]
