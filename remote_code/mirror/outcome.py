@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from remote_code.errors import (
-    Cancelled,
     ChannelRefused,
     ConnectionFailed,
     ConnectionLost,
@@ -24,7 +23,6 @@ from remote_code.paths import RemotePath
 from remote_code.remote.state import Changed
 
 _NOTHING_WRITTEN = (
-    Cancelled,  # While waiting for a worker; a write that was sent is never given up.
     ChannelRefused,
     ConnectionFailed,
     IsADirectory,
