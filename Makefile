@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OPENCODE_VERSION := 1.18.33
 OPENCODE := build/opencode/node_modules/.package-lock.json
-KERNELS := $(wildcard remote_code/_fast/*.pyx)
+KERNELS := $(wildcard remote_code/_fast/*.pyx remote_code/_fast/*.pxi)
 
 .PHONY: demo test check bench torture sanitize setup system-packages opencode clean
 
