@@ -22,6 +22,8 @@ _INSTRUCTION = re.compile(r"^Instructions from: (.+)$", re.MULTILINE)
 _NEXT_BLOCK = re.compile(
     r"\n(?=Instructions from: |Skills provide specialized instructions|<mcp_instructions>|<available_references>)"
 )
+# OpenCode 1.15 takes the place of its own skills for a file of the local project.
+_BUILT_IN_SKILL = re.compile(r"(?<=<location>)file://[^<\n]*/%3Cbuilt-in%3E(?=</location>)")
 
 ReadLocal = Callable[[str], str | None]
 """Returns the text of a file of this machine; None when it cannot be read."""
@@ -102,7 +104,7 @@ def environment_block(environment: Environment, *, date: str | None = None) -> s
 
 
 def _rewrite_part(part: str, environment: Environment, local: LocalSide) -> str:
-    kept = _without_local_instructions(part, local)
+    kept = _BUILT_IN_SKILL.sub("built-in", _without_local_instructions(part, local))
     block = _ENVIRONMENT.search(kept)
     if block is None:
         return kept

@@ -14,6 +14,9 @@ from tests.support.model import JSONObject
 VERSION = "1.18.33"
 """The OpenCode that the tests and the demo work with."""
 
+OLDEST_VERSION = "1.15.0"
+"""The oldest OpenCode that is supported."""
+
 PLAIN_MODEL = "scripted/agent-1"
 """A model that is offered `edit` and `write`."""
 

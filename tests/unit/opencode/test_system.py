@@ -95,3 +95,11 @@ def test_a_remote_that_cannot_be_reached_is_told_and_nothing_local_passes() -> N
         "  Remote machine: web (every tool acts there over SSH; all paths are paths there)\n"
         '  The remote machine cannot be used now: cannot connect to "web": refused\n</env>'
     )
+
+
+def test_the_place_of_a_skill_of_opencode_itself_names_no_local_directory() -> None:
+    """OC-3: OpenCode 1.15 resolves it against the project."""
+    own = "<location>file:///home/me/project/%3Cbuilt-in%3E</location>"
+    mine = "<location>file:///home/me/.claude/skills/a/SKILL.md</location>"
+    [rewritten] = rewrite([PROMPT + SKILLS + own + mine], environment=REMOTE, local=local())
+    assert rewritten.endswith(SKILLS + "<location>built-in</location>" + mine)
