@@ -1,6 +1,6 @@
 """How soon `remote-code serve` answers `initialize`, and which imports that time goes to.
 
-`python -m benchmarks.startup` starts the engine ten times without a target to connect to, prints the median and the
+`python -m benchmarks.startup` starts the engine ten times without a target to connect to, shows the median and the
 processor time (which a busy machine does not change much), and then the modules that took the most time of their own:
 the least of several starts with `-X importtime`, which slows the whole of it.
 """
@@ -16,13 +16,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks.page import machine, write_section
 
 ROOT = Path(__file__).parents[1]
 REPEATS = 10
 IMPORT_REPEATS = 5
-SHOWN = 20
+SHOWN = 8
 HELLO = {"protocolVersion": 1, "client": {"name": "startup", "version": "1"}, "directory": "/", "worktree": "/"}
 
 
@@ -99,8 +98,7 @@ def least(tables: list[list[Import]]) -> list[Import]:
 
 
 def main() -> None:
-    """Measure and print."""
-    console = Console(width=110)
+    """Measure and put the table into the page."""
     with tempfile.TemporaryDirectory(prefix="startup-") as name:
         home = Path(name)
         start_engine(home)  # The files are in the page cache from here on.
@@ -108,16 +106,24 @@ def main() -> None:
         logs = [start_engine(home, options=("-X", "importtime")).log for _ in range(IMPORT_REPEATS)]
     times_ms = [start.answered_s * 1000 for start in starts]
     processor_ms = statistics.median(start.processor_s * 1000 for start in starts)
-    console.print(
-        f"initialize is answered after {statistics.median(times_ms):.0f} ms (median of {REPEATS}, best "
-        f"{min(times_ms):.0f} ms); processor time {processor_ms:.0f} ms"
-    )
     table = least([imports(log) for log in logs])
-    shown = Table("module", "ms of its own", "ms with all below")
-    for each in sorted(table, key=lambda each: -each.self_ms)[:SHOWN]:
-        shown.add_row(each.module, f"{each.self_ms:.1f}", f"{each.total_ms:.1f}")
-    console.print(shown)
-    console.print(f"{len(table)} modules, {sum(each.self_ms for each in table):.0f} ms in all")
+    largest = sorted(table, key=lambda each: -each.self_ms)[:SHOWN]
+    write_section(
+        "startup",
+        [
+            "## Start of the engine",
+            "",
+            f"{machine()}. From the start of `remote-code serve` to its answer to `initialize`: "
+            f"{statistics.median(times_ms):.0f} ms (median of {REPEATS}, best {min(times_ms):.0f} ms), of which "
+            f"{processor_ms:.0f} ms on the processor; {len(table)} modules are imported. By `python -m "
+            "benchmarks.startup`, which other work on the machine slows.",
+            "",
+            "| the largest imports | ms of its own | ms with all below |",
+            "|---|--:|--:|",
+            *(f"| {each.module} | {each.self_ms:.1f} | {each.total_ms:.1f} |" for each in largest),
+            "",
+        ],
+    )
 
 
 if __name__ == "__main__":
