@@ -60,6 +60,14 @@ class Watch:
             self._stop.set()
             self._thread.join()
 
+    def hits_beside(self, engine: int) -> set[tuple[int, str, str]]:
+        """Return the hits but for the environment that the engine was started with.
+
+        A child of the engine is a copy of it, environment and arguments included, until it has become its program.
+        """
+        own = {arguments for pid, where, arguments in self.hits if (pid, where) == (engine, "environment")}
+        return {hit for hit in self.hits if hit[1] != "environment" or hit[2] not in own}
+
     def _run(self) -> None:
         while not self._stop.wait(0.005):
             self.n_looks += 1
@@ -161,7 +169,7 @@ def test_planted_passwords_leave_no_trace(
             said = use_everything(engine)
             pid = engine.pid
         assert engine.close() == 0
-        hits = {hit for hit in watch.hits if hit[:2] != (pid, "environment")}
+        hits = watch.hits_beside(pid)
         left = traces(home, account.server.folder, account.home)
         inherited = account.server.folder / "inherited"
         assert inherited.exists() == (prepare is through_children)
@@ -186,7 +194,7 @@ def test_a_refused_password_is_in_no_error_and_no_log(config: tuple[str, ...], t
             pid = engine.pid
         assert refused.value.kind == "authentication_failed"
         assert WRONG not in refused.value.message + repr(refused.value.data) + repr(engine.statuses)
-        assert {hit for hit in watch.hits if hit[:2] != (pid, "environment")} == set()
+        assert watch.hits_beside(pid) == set()
         assert traces(home, account.server.folder, account.home) == []
 
 
