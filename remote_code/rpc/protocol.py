@@ -1,9 +1,23 @@
 """The params of the engine's methods, as docs/protocol.md describes them. Unknown members are ignored."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 PROTOCOL_VERSION = 1
+
+
+def _check_whole(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise ValueError(f"at position {exc.start} there is half of a surrogate pair") from exc
+    return text
+
+
+Name = Annotated[str, AfterValidator(_check_whole)]
+"""An id of the client's that is also written down: whole characters only."""
 
 
 class Params(BaseModel):
@@ -41,10 +55,10 @@ class InitializeParams(Params):
 class ToolCallParams(Params):
     """Params of `tool/call`."""
 
-    call_id: str
+    call_id: Name
     name: str
     args: dict[str, object]
-    session_id: str = ""
+    session_id: Name = ""
     """Calls without one share one session."""
     agent: str | None = None
     directory: str | None = None
@@ -64,7 +78,7 @@ class MessageRewriteParams(Params):
     """Params of `message/rewrite`."""
 
     parts: list[dict[str, object]]
-    session_id: str
+    session_id: Name
     directory: str
 
 

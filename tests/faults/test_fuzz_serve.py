@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.engine import EngineClient
+from tests.support.engine import EngineClient, EngineError
 from tests.support.footprint import marked_processes
 from tests.support.processes import wait_until
 from tests.support.random_messages import RandomMessages, answered_id
@@ -195,3 +195,16 @@ def test_nesting_of_any_depth_is_answered(tmp_path: Path) -> None:
     told = Counter(message["id"] for message in answers if message["id"] is not None)
     assert set(told.values()) == {1}
     assert {"r0", "c0", "r1", "c1"} <= set(told)
+
+
+def test_ids_with_half_a_character_are_refused_by_name(sshd: SSHServer, base: Path) -> None:
+    environ = {"REMOTE_SSH": sshd.command(), "REMOTE_WORKDIR": str(base / "work")}
+    call: dict[str, Any] = {"callId": "1", "name": "edit", "sessionId": "s"}
+    call |= {"args": {"filePath": "a.txt", "oldString": "one", "newString": "two"}}
+    with EngineClient(environ, home=base / "home") as engine:
+        for member in ("callId", "sessionId"):
+            with pytest.raises(EngineError) as refused:
+                engine.request("tool/call", {**call, member: "\ud808"})
+            assert refused.value.code == -32602
+            assert member in refused.value.message
+    assert (base / "work" / "a.txt").read_bytes() == b"one\n"
