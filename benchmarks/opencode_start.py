@@ -31,9 +31,11 @@ SCRIPTS: Scripts = {PROMPT: [[Call("bash", {"command": "true"})], "Done."]}
 
 @dataclass(frozen=True)
 class Clients:
-    """The same OpenCode twice, each in a HOME of its own."""
+    """The same OpenCode three times, each in a HOME of its own."""
 
     plain: OpenCode
+    empty: OpenCode
+    """With a plugin that does nothing."""
     remote: OpenCode
 
 
@@ -42,6 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="opencode-start-") as name, SSHServer(Path(name) / "sshd") as sshd:
         with _clients(Path(name) / "start", sshd.command()) as (clients, _):
             plain_ms, remote_ms = _in_turns(lambda: _start_ms(clients.plain), lambda: _start_ms(clients.remote))
+            empty_ms, again_ms = _in_turns(lambda: _start_ms(clients.empty), lambda: _start_ms(clients.remote))
         with (
             DelayProxy("127.0.0.1", sshd.port, one_way_s=ROUND_TRIP_S / 2) as proxy,
             _clients(Path(name) / "call", sshd.command(port=proxy.port)) as (clients, model),
@@ -60,11 +63,12 @@ def main() -> None:
             "`python -m benchmarks.opencode_start`. The start is from the process to a session that can be prompted. "
             f"The first call, `bash true` over a link with a round trip of {ROUND_TRIP_S * 1000:.0f} ms, is from the "
             "session's first prompt to the result in the model's hands; the prompt comes the moment OpenCode is there, "
-            "or once the connection is up.",
+            "or once the connection is up. A plugin that does nothing shows what OpenCode itself spends on having any.",
             "",
             "| | without | with | more | goal |",
             "|---|--:|--:|--:|--:|",
             f"| start, without and with the plugin | {_row(plain_ms, remote_ms)} | 100 |",
+            f"| start, with a plugin that does nothing and with ours | {_row(empty_ms, again_ms)} | 100 |",
             f"| first call, connected and from nothing | {_row(warm_ms, cold_ms)} | 300 |",
             "",
         ],
@@ -80,12 +84,15 @@ def _clients(folder: Path, remote_ssh: str) -> Iterator[tuple[Clients, ScriptedM
     with ScriptedModel(SCRIPTS) as model:
         plain = OpenCode(program, folder / "plain", model.base_url)
         remote = OpenCode(program, folder / "with", model.base_url, environment=target)
-        for client in (plain, remote):
+        nothing = folder / "nothing.js"
+        nothing.write_text('export default {id: "nothing", server: async () => ({})}\n', encoding="utf-8")
+        empty = OpenCode(program, folder / "empty", model.base_url, settings={"plugin": [nothing.as_uri()]})
+        for client in (plain, empty, remote):
             client.prepare()
             for config in (client.config_dir, client.home / ".opencode"):
                 (config / "node_modules").mkdir(parents=True)
         install(remote.config_dir, command=engine_command())
-        yield Clients(plain, remote), model
+        yield Clients(plain, empty, remote), model
 
 
 def _in_turns(one: Callable[[], float], other: Callable[[], float]) -> tuple[list[float], list[float]]:
