@@ -4,34 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.engine import ROOT, EngineClient, EngineError
+from tests.support.processes import find_processes, unique_sleep, wait_until
 from tests.support.sshd import SSHServer, free_port
 
 SEVEN = {"bash", "glob", "grep", "read", "write", "edit", "apply_patch"}
-
-
-def wait_until(is_true: Callable[[], bool], *, timeout_s: float = 5.0) -> bool:
-    """Look again and again until something outside of this process has become true."""
-    pause = threading.Event()
-    deadline = time.monotonic() + timeout_s
-    while not is_true():
-        if time.monotonic() > deadline:
-            return False
-        pause.wait(0.02)
-    return True
-
-
-def processes_with(mark: str) -> list[str]:
-    """Return the command lines of processes that hold `mark`, ours apart."""
-    table = subprocess.run(["ps", "-eo", "pid=,args="], check=True, capture_output=True, text=True).stdout
-    return [line for line in table.splitlines() if mark in line and f"{os.getpid()} " not in line]
 
 
 @pytest.fixture
@@ -156,12 +137,13 @@ def test_the_secrets_are_in_no_environment_that_a_command_sees(sshd: SSHServer, 
 
 def test_the_end_of_the_input_ends_the_engine_and_its_commands(sshd: SSHServer, workdir: Path, tmp_path: Path) -> None:
     """SSH-8: the end of the engine leaves no process behind on the remote."""
+    mark = unique_sleep()
     engine = EngineClient(environ(sshd, workdir), home=tmp_path / "home")
     with engine:
-        engine.start_call("bash", {"command": "sleep 4711.1"})
-        assert wait_until(lambda: bool(processes_with("sleep 4711.1")))
+        engine.start_call("bash", {"command": f"sleep {mark}"})
+        wait_until(lambda: find_processes(mark))
         assert engine.close() == 0
-    assert wait_until(lambda: not processes_with("sleep 4711.1"))
+    wait_until(lambda: not find_processes(mark))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
@@ -169,13 +151,13 @@ def test_a_signal_ends_the_engine_and_its_commands(
     number: signal.Signals, sshd: SSHServer, workdir: Path, tmp_path: Path
 ) -> None:
     """SSH-8: also after `kill -9` of the engine: the channel's input is a lifeline."""
-    mark = f"sleep 4712.{int(number)}"
+    mark = unique_sleep()
     with EngineClient(environ(sshd, workdir), home=tmp_path / "home") as engine:
-        running = engine.start_call("bash", {"command": mark})
-        assert wait_until(lambda: bool(processes_with(mark)))
+        running = engine.start_call("bash", {"command": f"sleep {mark}"})
+        wait_until(lambda: find_processes(mark))
         os.kill(engine.pid, number)
         assert running.done.wait(5)
-        assert wait_until(lambda: not processes_with(mark))
+        wait_until(lambda: not find_processes(mark))
 
 
 def test_an_engine_whose_parent_has_gone_ends(sshd: SSHServer, workdir: Path, tmp_path: Path) -> None:
@@ -196,9 +178,9 @@ def test_an_engine_whose_parent_has_gone_ends(sshd: SSHServer, workdir: Path, tm
             assert parent.stdout is not None
             pid = int(parent.stdout.readline())
             os.write(holder, b'{"jsonrpc":"2.0","id":1,"method":"status"}\n')
-            assert wait_until(lambda: answers.exists() and answers.stat().st_size > 0)
+            wait_until(lambda: answers.exists() and answers.stat().st_size > 0)
             parent.kill()
-            assert wait_until(lambda: not os.path.exists(f"/proc/{pid}"), timeout_s=10)
+            wait_until(lambda: not os.path.exists(f"/proc/{pid}"), timeout_s=10)
         finally:
             os.close(holder)
 
@@ -208,14 +190,15 @@ def test_calls_run_in_parallel_and_a_waiting_one_can_be_cancelled(
 ) -> None:
     with EngineClient(environ(sshd, workdir), home=tmp_path / "home") as engine:
         engine.call("bash", {"command": "true"})
-        slow = [engine.start_call("bash", {"command": f"sleep 4713.{n}"}) for n in range(20)]
+        marks = [unique_sleep() for _ in range(20)]
+        slow = [engine.start_call("bash", {"command": f"sleep {mark}"}) for mark in marks]
         quick = engine.call("glob", {"pattern": "*"})
         assert quick.output == "No files found"
         for call in slow:
             engine.cancel(call)
         for call in slow:
             assert call.done.wait(10)
-    assert wait_until(lambda: not processes_with("sleep 4713."))
+    wait_until(lambda: not any(find_processes(mark) for mark in marks))
 
 
 def test_an_unknown_call_is_cancelled_without_harm(sshd: SSHServer, workdir: Path, tmp_path: Path) -> None:
@@ -277,8 +260,9 @@ def test_a_link_that_was_lost_is_repaired_and_the_next_call_works(tmp_path: Path
         EngineClient(environ(server, workdir), home=tmp_path / "home") as engine,
     ):
         engine.call("read", {"filePath": "a.txt"})
-        running = engine.start_call("bash", {"command": "echo x >>count; echo begun; sleep 4714"})
-        assert wait_until(lambda: bool(processes_with("sleep 4714")))
+        mark = unique_sleep()
+        running = engine.start_call("bash", {"command": f"echo x >>count; echo begun; sleep {mark}"})
+        wait_until(lambda: find_processes(mark))
         server.drop_sessions()
         with pytest.raises(EngineError) as caught:
             running.result()
@@ -286,4 +270,4 @@ def test_a_link_that_was_lost_is_repaired_and_the_next_call_works(tmp_path: Path
         assert "unknown" in caught.value.message
         assert "1: one" in engine.call("read", {"filePath": "a.txt"}).output
         assert engine.call("bash", {"command": "cat count"}).output == "x\n"
-    assert wait_until(lambda: not processes_with("sleep 4714"))
+    wait_until(lambda: not find_processes(mark))
