@@ -97,8 +97,17 @@ class Pending:
 class EngineClient:
     """One engine process. Entering starts it and says `initialize`; leaving closes its input and waits for its end."""
 
-    def __init__(self, environ: Mapping[str, str], *, home: Path, limits: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        home: Path,
+        limits: Mapping[str, int] | None = None,
+        log: Path | None = None,
+    ) -> None:
         self.home = home
+        self.log = log or home / "engine.log"
+        """Where the engine's standard error goes."""
         self.limits = limits
         self.questions: list[Question] = []
         self.answer: Callable[[Question], bool] = lambda question: True
@@ -118,7 +127,7 @@ class EngineClient:
     def __enter__(self) -> Self:
         self.home.mkdir(parents=True, exist_ok=True)
         plain = {name: value for name, value in os.environ.items() if not name.startswith("REMOTE_")}
-        with (self.home / "engine.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "remote_code.cli", "serve"],
                 cwd=ROOT,
