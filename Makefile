@@ -12,7 +12,7 @@ demo: setup opencode  ## Real OpenCode works on a machine that it can only SSH t
 	$(BIN)/python -m demo
 
 test: setup system-packages opencode  ## All tests, with the compiled kernels and with their Python twins.
-	REMOTE_CODE_REQUIRE_EXTENSIONS=1 $(BIN)/pytest
+	REMOTE_CODE_REQUIRE_EXTENSIONS=1 sh tests/support/run_suite.sh $(BIN)/pytest
 	REMOTE_CODE_NO_EXTENSIONS=1 $(BIN)/pytest tests/unit/text tests/twin
 
 check: setup  ## Format, lint, types, layers, generated files.
