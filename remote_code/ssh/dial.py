@@ -26,6 +26,9 @@ DEFAULT_CONNECT_TIMEOUT_S = 15.0
 USER_TIMEOUT_MS = 14_000
 """Unacknowledged data for so long ends a TCP connection, where the kernel can be told so."""
 
+ENDED_EARLY = "ended the connection before it identified itself"
+"""What is said of a server that accepts and goes, whichever way and moment it does."""
+
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 _Address = tuple[socket.AddressFamily, tuple[object, ...]]
@@ -55,7 +58,7 @@ def dial(options: Options) -> socket.socket:
 def _dial_once(options: Options, deadline: float, timeout_s: float) -> socket.socket:
     addresses = _look_up(options, deadline, timeout_s)
     complaints: list[str] = []
-    timed_out = False
+    timed_out = was_reset = False
     for place, (family, address) in enumerate(addresses):
         left = deadline - time.monotonic()
         # Every address gets its share, so that one that swallows packets leaves time for the next.
@@ -67,6 +70,8 @@ def _dial_once(options: Options, deadline: float, timeout_s: float) -> socket.so
             complaints.append(f"{address[0]}: no answer")
         except OSError as exc:
             complaints.append(f"{address[0]}: {exc.strerror or exc}")
+            # Refused would be another error: this one was accepted first.
+            was_reset = isinstance(exc, ConnectionResetError)
     where = f"{options.host_name!r} port {options.port}"
     if timed_out:
         raise ConnectTimeout(
@@ -76,6 +81,8 @@ def _dial_once(options: Options, deadline: float, timeout_s: float) -> socket.so
             port=options.port,
             timeout_s=timeout_s,
         )
+    if was_reset and len(complaints) == 1:
+        raise ConnectionFailed(f"{where} {ENDED_EARLY}", host=options.host, port=options.port)
     raise ConnectionFailed(
         f"cannot connect to {where}: {'; '.join(complaints)}; check host, port and that an SSH server runs there",
         host=options.host,

@@ -22,7 +22,7 @@ from remote_code.ssh.algorithms import CERTIFICATE_SUFFIX, KEYWORD, ON_REQUEST, 
 from remote_code.ssh.auth import Login, log_in
 from remote_code.ssh.certificates import find_objection, is_certificate, parse_certificate
 from remote_code.ssh.connection import Connection, connect
-from remote_code.ssh.dial import DEFAULT_CONNECT_TIMEOUT_S, ProxyProcess, TunnelStream, dial
+from remote_code.ssh.dial import DEFAULT_CONNECT_TIMEOUT_S, ENDED_EARLY, ProxyProcess, TunnelStream, dial
 from remote_code.ssh.host_keys import HostKey, HostKeyCheck, Place
 from remote_code.ssh.options import Options, resolve_jump
 from remote_code.ssh.secrets import Secrets
@@ -168,14 +168,15 @@ def _explain(transport: LinkTransport, options: Options, stream: Stream, timeout
             port=options.port,
             timeout_s=timeout_s,
         )
-    if isinstance(cause, BannerMissing):
-        step = "ended the connection before it identified itself"
-        if cause.__cause__ is None:
-            step = f"is no SSH server of use ({_printable(str(cause))})"
-    else:
+    if isinstance(cause, BannerMissing) and cause.__cause__ is None:
+        step = f"is no SSH server of use ({_printable(str(cause))})"
+    elif not transport.remote_version:
+        step = ENDED_EARLY
+    elif cause is None or isinstance(cause, (EOFError, ConnectionError)):
+        # Which of the two ends it, a close or a reset, depends on what of ours the server had not read.
         step = "ended the connection during the key exchange"
-        if cause is not None and not isinstance(cause, EOFError):
-            step = f"broke the key exchange ({_printable(str(cause))})"
+    else:
+        step = f"broke the key exchange ({_printable(str(cause))})"
     return ConnectionFailed(f"{where} {step}{saying}", host=options.host, port=options.port)
 
 

@@ -196,6 +196,9 @@ class WatchedPacketizer(Packetizer):
             except TimeoutError:
                 count = 0
             except OSError as exc:
+                if self._handshake_deadline is None and not self._initial_kex_done:  # type: ignore[attr-defined] # private
+                    # Our identification string. A server that has gone may have said why, which is read next.
+                    return
                 raise EOFError from exc
             if count > 0:
                 rest = rest[count:]

@@ -6,6 +6,7 @@ import random
 import socket
 import threading
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -18,7 +19,7 @@ from remote_code.errors import (
 )
 from remote_code.ssh.dial import dial
 from tests.support.connecting import connected, options_of, run
-from tests.support.ssh_servers import RawServer, cuts_after, says, wait_until
+from tests.support.ssh_servers import RawServer, cuts_after, reset, says, wait_until
 from tests.support.sshd import SSHServer, free_port, make_key
 
 
@@ -67,33 +68,92 @@ def test_a_host_that_does_not_answer_is_a_timeout() -> None:
     assert error.facts["timeout_s"] == 1.0
 
 
+NO_SERVER = "is no SSH server of use"
+BANNER_LINES = "too much text came before the SSH identification string"
+
+
+@pytest.mark.parametrize("ending", ["close", "reset"])
 @pytest.mark.parametrize(
-    ("sent", "kind", "named"),
+    ("sent", "kind", "words"),
     [
-        pytest.param(b"", ConnectionFailed, "before it identified itself", id="closes"),
-        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", ConnectionFailed, "400 Bad Request", id="web-server"),
-        pytest.param(b"SSH-1.5-old\r\n", ConnectionFailed, "SSH-1.5-old", id="protocol-1"),
-        pytest.param(b"\x00\xff\x80\r\n" * 3, ConnectionFailed, "identif", id="noise"),
-        pytest.param(b"Exceeded MaxStartups\r\n", ServerBusy, "MaxStartups", id="max-startups"),
-        pytest.param(b"Not allowed at this time\r\n", ServerBusy, "Not allowed", id="penalty"),
-        pytest.param(b"line\r\n" * 200, ConnectionFailed, "too much text", id="endless-preamble"),
-        pytest.param(b"x" * 500_000, ConnectionFailed, "too much text", id="endless-line"),
-        pytest.param(b"\x1b]0;title\x07go away\r\n", ConnectionFailed, "go away", id="terminal-escape"),
-        pytest.param(b"SSH-2.0-x\r\n", ConnectionFailed, "during the key exchange", id="closes-after-banner"),
-        pytest.param(b"SSH-2.0-x\r\n" + b"\xff" * 400, ConnectionFailed, "key exchange", id="noise-after-banner"),
+        pytest.param(b"", ConnectionFailed, "ended the connection before it identified itself", id="closes"),
+        pytest.param(
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            ConnectionFailed,
+            "ended the connection before it identified itself; it says 'HTTP/1.1 400 Bad Request'",
+            id="web-server",
+        ),
+        pytest.param(
+            b"SSH-1.5-old\r\n",
+            ConnectionFailed,
+            f"{NO_SERVER} (the server speaks another protocol: 'SSH-1.5-old')",
+            id="protocol-1",
+        ),
+        pytest.param(
+            b"\x00\xff\x80\r\n" * 2,
+            ConnectionFailed,
+            "ended the connection before it identified itself; it says '\ufffd\ufffd  \ufffd\ufffd'",
+            id="noise",
+        ),
+        pytest.param(
+            b"Exceeded MaxStartups\r\n",
+            ServerBusy,
+            "takes no further login at the moment (it says 'Exceeded MaxStartups'); it is tried again later",
+            id="max-startups",
+        ),
+        pytest.param(
+            b"Not allowed at this time\r\n",
+            ServerBusy,
+            "takes no further login at the moment (it says 'Not allowed at this time'); it is tried again later",
+            id="penalty",
+        ),
+        pytest.param(
+            b"line\r\n" * 200,
+            ConnectionFailed,
+            f"{NO_SERVER} ({BANNER_LINES}); it says '{' '.join(['line'] * 50)}'",
+            id="endless-preamble",
+        ),
+        pytest.param(b"x" * 50_000, ConnectionFailed, f"{NO_SERVER} ({BANNER_LINES})", id="endless-line"),
+        pytest.param(
+            b"\x1b]0;title\x07go away\r\n",
+            ConnectionFailed,
+            "ended the connection before it identified itself; it says ']0;title go away'",
+            id="terminal-escape",
+        ),
+        pytest.param(
+            b"SSH-2.0-x\r\n", ConnectionFailed, "ended the connection during the key exchange", id="closes-after-banner"
+        ),
     ],
 )
-def test_a_server_that_says_something_else_is_described(sent: bytes, kind: type[RemoteCodeError], named: str) -> None:
-    with RawServer(says(sent)) as server:
+def test_a_server_that_says_something_else_is_described(
+    sent: bytes, kind: type[RemoteCodeError], words: str, ending: Literal["close", "reset"]
+) -> None:
+    """Whether it then closes in order or resets the connection makes no difference."""
+    with RawServer(says(sent, ending=ending)) as server:
         error = attempt(raw_command(server.port))
     assert type(error) is kind
-    assert named in error.message
-    assert "\x1b" not in error.message
+    assert error.message == f"'127.0.0.1' port {server.port} {words}"
+
+
+def test_a_connection_that_is_reset_at_once_is_described_as_one_that_is_closed() -> None:
+    """The reset may come before our connect() is through, or after."""
+    with RawServer(reset) as server:
+        error = attempt(raw_command(server.port))
+    assert type(error) is ConnectionFailed
+    assert error.message == f"'127.0.0.1' port {server.port} ended the connection before it identified itself"
+
+
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_noise_in_place_of_the_key_exchange_is_described(ending: Literal["close", "reset"]) -> None:
+    with RawServer(says(b"SSH-2.0-x\r\n" + b"\xff" * 400, ending=ending)) as server:
+        error = attempt(raw_command(server.port))
+    assert type(error) is ConnectionFailed
+    assert "the key exchange" in error.message
 
 
 @pytest.mark.parametrize("sent", [b"", b"SSH-2.0-x\r\n", b"SSH-2.0"])
 def test_a_server_that_falls_silent_is_a_timeout(sent: bytes) -> None:
-    with RawServer(says(sent, then_waits=True)) as server:
+    with RawServer(says(sent, ending="silence")) as server:
         error = attempt(raw_command(server.port, "-oConnectTimeout=1"))
     assert isinstance(error, ConnectTimeout)
 
@@ -103,27 +163,35 @@ def test_a_server_that_falls_silent_during_the_key_exchange_is_a_timeout(sshd: S
     spoken = bytearray()
     with RawServer(cuts_after(n_bytes, sshd.port, record=spoken)) as recorder:
         attempt(sshd.command(port=recorder.port))
-    with RawServer(says(bytes(spoken), then_waits=True)) as server:
+    with RawServer(says(bytes(spoken), ending="silence")) as server:
         error = attempt(sshd.command("-oConnectTimeout=1", port=server.port))
     assert isinstance(error, ConnectTimeout)
     assert "key exchange" in error.message
 
 
-def test_a_server_that_closes_at_any_stage_is_one_error(sshd: SSHServer) -> None:
+@pytest.mark.parametrize(("ending", "step"), [("close", 97), ("reset", 193)])
+def test_a_server_that_ends_the_connection_at_any_stage_is_one_error(
+    sshd: SSHServer, ending: Literal["close", "reset"], step: int
+) -> None:
     """The connection is cut after every few bytes of a login; nothing is left open."""
     before = n_descriptors()
     threads_before = threading.active_count()
-    has_connected = False
+    endings: list[str] = []
     n_bytes = 0
-    while not has_connected:
-        with RawServer(cuts_after(n_bytes, sshd.port)) as proxy:
+    while True:
+        with RawServer(cuts_after(n_bytes, sshd.port, ending=ending)) as proxy:
             try:
                 with connected(sshd.command(port=proxy.port)):
-                    has_connected = True
+                    break
             except ConnectionFailed as exc:
-                assert "\n" not in exc.message
-        n_bytes += 97
-    assert n_bytes > 1000
+                assert type(exc) is ConnectionFailed
+                endings.append(exc.message.replace(f"port {proxy.port} ", ""))
+        n_bytes += step
+    assert list(dict.fromkeys(endings)) == [
+        "'127.0.0.1' ended the connection before it identified itself",
+        "'127.0.0.1' ended the connection during the key exchange",
+        f"'127.0.0.1' ended the connection during the login of {sshd.user!r}",
+    ]
     assert wait_until(lambda: n_descriptors() <= before)
     assert wait_until(lambda: threading.active_count() <= threads_before)
 

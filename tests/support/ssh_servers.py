@@ -2,13 +2,14 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
@@ -62,19 +63,35 @@ class RawServer:
             self._serve(sock)
 
 
-def says(text: bytes, *, then_waits: bool = False) -> Callable[[socket.socket], None]:
-    """Return a server that sends `text` and closes, or falls silent until the client goes."""
+def says(text: bytes, *, ending: Literal["close", "reset", "silence"] = "close") -> Callable[[socket.socket], None]:
+    """Return a server that sends `text`, then closes in order, resets the connection, or waits for the client to go."""
 
     def serve(sock: socket.socket) -> None:
+        if ending == "reset":
+            sock.recv(1)  # A reset before the client is through with connect() would take the text along.
+            sock.sendall(text)
+            reset(sock)
+            return
         sock.sendall(text)
-        while then_waits and sock.recv(65536):
+        if ending == "close":
+            sock.shutdown(socket.SHUT_WR)
+        # What the client sends is read up to its end: closing before that would be a reset.
+        while sock.recv(65536):
             pass
 
     return serve
 
 
-def cuts_after(n_bytes: int, port: int, *, record: bytearray | None = None) -> Callable[[socket.socket], None]:
-    """Return a proxy to a port of loopback that closes both sides after the server has sent `n_bytes`."""
+def reset(sock: socket.socket) -> None:
+    """End a connection by a reset, as the kernel does for a program that closes it with input unread."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def cuts_after(
+    n_bytes: int, port: int, *, record: bytearray | None = None, ending: Literal["close", "reset"] = "close"
+) -> Callable[[socket.socket], None]:
+    """Return a proxy to a port of loopback that closes or resets both sides after the server has sent `n_bytes`."""
 
     def serve(sock: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", port)) as server:
@@ -94,10 +111,15 @@ def cuts_after(n_bytes: int, port: int, *, record: bytearray | None = None) -> C
                 left -= len(data)
                 if record is not None:
                     record.extend(data)
-            for end in (sock, server):
+            for end, how in (
+                (sock, socket.SHUT_RD if ending == "reset" else socket.SHUT_RDWR),
+                (server, socket.SHUT_RDWR),
+            ):
                 with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+                    end.shutdown(how)
             thread.join(5)
+            if ending == "reset":  # Not before: a socket that another thread waits on stays open.
+                reset(sock)
 
     return serve
 
