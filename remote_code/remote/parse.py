@@ -4,8 +4,9 @@ The scripts say what each answer looks like. Lengths and a random token frame wh
 name and no contents can be taken for structure.
 """
 
+import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remote_code.errors import RemoteOperationFailed
 from remote_code.paths import RemotePath, decode_path
@@ -164,10 +165,18 @@ def read_observation(data: bytes, *, token: str, count: int) -> list[Seen]:
         raise answer.fail("the number of files that follow is wrong")
     if following:
         body = answer.until_last(f"\n{token}\n".encode())
-        after = []
+        digests: dict[int, str | None] = {}
+        after: list[str] = []
         while not answer.is_at_end:
-            after.append(answer.stamp(answer.line()))
+            line = answer.line()
+            if line.startswith("D ") and not after:
+                number, _, digest = line[2:].partition(" ")
+                digests[answer.number(number) - 1] = answer.digest(digest)
+            else:
+                after.append(answer.stamp(line))
         _attach(heads, following, body, after)
+        for index in digests.keys() & set(following):
+            heads[index] = _proven(heads[index], digests[index])
     if not answer.is_at_end:
         raise answer.fail("there is more than was asked for")
     return heads
@@ -201,6 +210,13 @@ def _attach(heads: list[Seen], following: list[int], body: bytes, after: list[st
             contents = body if len(following) == 1 else None
         is_torn = not is_whole or stamp_after != head.stamp
         heads[index] = Seen(head.kind, head.real_path, "+", head.stamp, head.digest, contents, stamp_after, is_torn)
+
+
+def _proven(seen: Seen, digest: str | None) -> Seen:
+    """Return what was seen of a young file: torn unless a reading after the first gave the same bytes."""
+    if seen.is_torn or seen.contents is None or hashlib.sha256(seen.contents).hexdigest() == digest:
+        return seen
+    return replace(seen, is_torn=True)
 
 
 _CHANGED = ("changed", "exists", "gone", "kind")

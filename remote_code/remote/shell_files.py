@@ -3,7 +3,7 @@
 import hashlib
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remote_code.errors import RemoteCodeError
 from remote_code.paths import RemotePath, encode_path
@@ -12,7 +12,7 @@ from remote_code.remote import parse, refusals
 from remote_code.remote.leftovers import Cleaned, Leftover, Notes, Pending
 from remote_code.remote.probe import Host, new_token
 from remote_code.remote.runner import Runner, run
-from remote_code.remote.stamp import inode_of, read_present, size_of
+from remote_code.remote.stamp import COARSEST_CLOCK_NS, inode_of, read_present, second_of, size_of
 from remote_code.remote.state import (
     Absent,
     Change,
@@ -69,7 +69,7 @@ class ShellFiles:
     ) -> list[Observation]:
         found: dict[int, Observation] = {}
         open_indices = list(range(len(wanted)))
-        for attempt in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             asked = [wanted[index] for index in open_indices]
             seen, now_ns = self._ask(asked, roots=roots, flights=flights, limit_bytes=limit_bytes)
             for index, each in zip(open_indices, seen, strict=True):
@@ -78,30 +78,31 @@ class ShellFiles:
             open_indices = [index for index in open_indices if index not in found]
             if not open_indices:
                 break
-            if attempt == _ATTEMPTS - 1:
-                for index in open_indices:
-                    found[index] = self._observe_growing(
-                        wanted[index], roots=roots, flights=flights, limit_bytes=limit_bytes
-                    )
+        for index in open_indices:
+            found[index] = self._observe_growing(wanted[index], roots=roots, flights=flights, limit_bytes=limit_bytes)
         return [found[index] for index in range(len(wanted))]
 
     def _observe_growing(
         self, wanted: Wanted, *, roots: Sequence[RemotePath], flights: Flights, limit_bytes: int
     ) -> Observation:
-        (seen,), now_ns = self._ask([wanted], roots=roots, flights=flights, limit_bytes=limit_bytes)
-        if seen.is_torn:
-            contents = _beginning(seen)
-            if contents is None:
-                raise refusals.keeps_changing(wanted.path)
-            seen = parse.Seen(seen.kind, seen.real_path, "+", seen.stamp, None, contents, seen.stamp, False)
-        return _observation(wanted, seen, now_ns=now_ns)
+        first: parse.Seen | None = None
+        for _ in range(2):
+            (seen,), now_ns = self._ask([wanted], roots=roots, flights=flights, limit_bytes=limit_bytes)
+            whole = _grown(first, seen) if seen.is_torn else seen
+            if whole is not None:
+                return _observation(wanted, whole, now_ns=now_ns)
+            first = seen
+        raise refusals.keeps_changing(wanted.path)
 
     def _ask(
         self, wanted: Sequence[Wanted], *, roots: Sequence[RemotePath], flights: Flights, limit_bytes: int
     ) -> tuple[list[parse.Seen], int]:
         """Run one `rc_observe`; also return a time of the remote's clock that lay before it."""
         token, now_ns = new_token(), self._host.clock_before_now_ns()
-        words = [_roots(roots), f"rc_observe {token} {limit_bytes}"]
+        # A file that is younger than this could be rewritten while it is read, with equal stamps before and after.
+        young_ns = now_ns - COARSEST_CLOCK_NS
+        day, second = second_of(young_ns, is_bsd=self._host.variants.get("stat") == "bsd")
+        words = [_roots(roots), f"rc_observe {token} {limit_bytes} {day} {second}"]
         for each in wanted:
             stamp, digest = self._proof(each.held)
             words.append(f" {quote(each.path)} {quote(stamp)} {digest}")
@@ -370,18 +371,24 @@ def _absent(kind: Kind) -> Absent | None:
     return Absent() if kind in (Kind.ABSENT, Kind.ABSENT_DIRECTORY) else None
 
 
-def _beginning(torn: parse.Seen) -> bytes | None:
-    """Return what a torn file held when the reading began, if nothing but growth has happened to it since."""
-    if torn.contents is None or torn.stamp is None or torn.after is None:
+def _grown(first: parse.Seen | None, second: parse.Seen) -> parse.Seen | None:
+    """Return what a file held when the second of two torn readings began, if growth is all that happened meanwhile.
+
+    The first reading must have found the same bytes in the part that it knew, so that nothing there is rewritten.
+    """
+    if first is None or first.stamp is None or second.stamp is None or second.after is None:
         return None
-    size_bytes = size_of(torn.stamp)
-    if not _has_only_grown(torn.stamp, torn.after) or len(torn.contents) < size_bytes:
+    if first.contents is None or second.contents is None or inode_of(first.stamp) != inode_of(second.stamp):
         return None
-    return torn.contents[:size_bytes]
+    known_bytes, size_bytes = size_of(first.stamp), size_of(second.stamp)
+    is_growing = known_bytes < size_bytes <= len(second.contents) and _has_only_grown(second.stamp, second.after)
+    if not is_growing or first.contents[:known_bytes] != second.contents[:known_bytes]:
+        return None
+    return replace(second, contents=second.contents[:size_bytes], after=second.stamp, is_torn=False)
 
 
 def _has_only_grown(before: str, after: str) -> bool:
-    return inode_of(before) == inode_of(after) and size_of(before) <= size_of(after)
+    return before == after or (inode_of(before) == inode_of(after) and size_of(before) < size_of(after))
 
 
 def _jobs(wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:

@@ -4,6 +4,7 @@
 """
 
 import re
+import time
 
 from remote_code.errors import RemoteOperationFailed
 from remote_code.paths import RemotePath
@@ -12,6 +13,8 @@ from remote_code.remote.state import Present
 _TIME = r"(?:(-?\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?: \+0000)?|(-?\d+)(?:\.(\d{1,9})\d*)?)"
 _STAMP = re.compile(rf"([0-9a-fA-F]+) (\d+) (\d+) (\d+) (\d+) (\d+) (\d+) {_TIME}\|{_TIME}", re.ASCII)
 _NS = 1_000_000_000
+COARSEST_CLOCK_NS = 2 * _NS
+"""The coarsest clock of a file system (FAT): two changes within it may leave equal times."""
 
 
 def is_stamp(text: str) -> bool:
@@ -23,7 +26,7 @@ def read_present(stamp: str, *, real_path: RemotePath, digest: str | None, now_n
     """Return the state that `stamp` describes.
 
     `now_ns`: a moment of the remote's clock that certainly lay before the stamp was taken; a file that last changed
-    more than 2 s before it is settled. 2 s is the coarsest clock of a file system (FAT).
+    more than `COARSEST_CLOCK_NS` before it is settled.
 
     Raises:
         RemoteOperationFailed: `stamp` is none.
@@ -44,7 +47,7 @@ def read_present(stamp: str, *, real_path: RemotePath, digest: str | None, now_n
         gid=int(found[5]),
         inode=int(found[6]),
         mtime_ns=mtime_ns,
-        is_settled=max(mtime_ns, ctime_ns) < now_ns - 2 * _NS,
+        is_settled=max(mtime_ns, ctime_ns) < now_ns - COARSEST_CLOCK_NS,
     )
 
 
@@ -64,6 +67,15 @@ def _days_since_epoch(year: int, month: int, day: int) -> int:
     year_of_era = year % 400
     day_of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
     return year // 400 * 146_097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year - 719_468
+
+
+def second_of(clock_ns: int, *, is_bsd: bool) -> tuple[int, int]:
+    """Return a moment as the two numbers that `rc_is_young` compares with a stamp of that form."""
+    if is_bsd:
+        return divmod(clock_ns // _NS, 86_400)
+    moment = time.gmtime(clock_ns // _NS)
+    day = moment.tm_year * 10_000 + moment.tm_mon * 100 + moment.tm_mday
+    return day, moment.tm_hour * 10_000 + moment.tm_min * 100 + moment.tm_sec
 
 
 def size_of(stamp: str) -> int:

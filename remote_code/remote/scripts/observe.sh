@@ -1,17 +1,19 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # What many paths are now, and the contents of those that differ from what the caller holds.
 
-# rc_observe TOKEN LIMIT [PATH STATE DIGEST]...
+# rc_observe TOKEN LIMIT DAY SECOND [PATH STATE DIGEST]...
 #   STATE and DIGEST: what the caller holds of it, or "-". An equal state is taken as proof; with STATE "-" and a
-#   digest, equal contents are. LIMIT: the largest file whose bytes are sent.
+#   digest, equal contents are. LIMIT: the largest file whose bytes are sent. DAY and SECOND: see rc_is_young.
 # Prints for each path "index kind links verdict digest length state" and the real path; then "B n", the bytes of the n
-# files with verdict + joined, a newline, TOKEN, and the states of these files after the reading.
+# files with verdict + joined, a newline, TOKEN, "D index digest" of the young ones among them, where there is a digest
+# program, and the states of these n files after the reading.
 #   verdict: = state as held, ~ contents as held, + bytes follow, > larger than LIMIT, ! unreadable, - not a file
-# Whether a file changed while it was read is for the caller to see, by the states before and after and the sizes.
+# Whether a file changed while it was read is for the caller to see, by the states before and after, the sizes, and the
+# digests: within one tick of the clock two changes leave equal states.
 # Outside the roots the real path is told and nothing else.
 rc_observe() {
-  observe_token=$1 observe_limit=$2 observe_n=0
-  shift 2
+  observe_token=$1 observe_limit=$2 RC_YOUNG_DAY=$3 RC_YOUNG_SECOND=$4 observe_n=0
+  shift 4
   observe_existing=0 observe_list=
   while [ $# -ge 3 ]; do
     observe_n=$((observe_n + 1))
@@ -87,7 +89,7 @@ rc_observe_verdicts() {
 }
 
 rc_observe_print() {
-  observe_i=0 observe_list='' observe_m=0
+  observe_i=0 observe_list='' observe_m=0 observe_young='' observe_y=0
   while [ "$observe_i" -lt "$observe_n" ]; do
     observe_i=$((observe_i + 1))
     eval "observe_kind=\$ob_kind$observe_i observe_path=\$ob_path$observe_i observe_hops=\$ob_hops$observe_i"
@@ -96,6 +98,11 @@ rc_observe_print() {
     if [ "$observe_verdict" = + ]; then
       observe_m=$((observe_m + 1))
       observe_list="$observe_list \"\$ob_path$observe_i\""
+      ! rc_is_young "$observe_state" || {
+        observe_y=$((observe_y + 1))
+        eval "ob_young$observe_y=$observe_i"
+        observe_young="$observe_young \"\$ob_path$observe_i\""
+      }
     fi
     printf '%s %s %s %s %s %s %s\n%s\n' "$observe_i" "$observe_kind" "$observe_hops" "$observe_verdict" \
       "$observe_digest" "${#observe_path}" "$observe_state" "$observe_path"
@@ -104,6 +111,36 @@ rc_observe_print() {
   [ "$observe_m" -gt 0 ] || return 0
   eval "cat -- $observe_list" 2>/dev/null
   printf '\n%s\n' "$observe_token"
+  [ "$RC_SHA" = none ] || rc_digests "$observe_y" "$observe_young"
+  observe_i=0
+  while [ "$observe_i" -lt "$observe_y" ] && [ "$RC_SHA" != none ]; do
+    observe_i=$((observe_i + 1))
+    eval "printf 'D %s %s\n' \"\$ob_young$observe_i\" \"\${RC_digest$observe_i:--}\""
+  done
   (eval "rc_stat $observe_list")
   return 0
+}
+
+# rc_is_young STATE: whether the file was changed in or after the second that RC_YOUNG_DAY and RC_YOUNG_SECOND name: so
+# lately that the clock may not tick before the next change. GNU and BusyBox: YYYYMMDD and HHMMSS; BSD: days and seconds
+# since 1970. In two numbers, because not every shell has more than 32 bits.
+rc_is_young() {
+  young_time=${1##*|}
+  case $young_time in
+    *:*)
+      IFS=' -:.'
+      set -f
+      # shellcheck disable=SC2086
+      set -- $young_time
+      set +f
+      unset IFS
+      young_day=$1$2$3 young_second=$4$5$6
+      ;;
+    *)
+      young_time=${young_time%%.*}
+      young_day=$((young_time / 86400)) young_second=$((young_time % 86400))
+      ;;
+  esac
+  [ "$young_day" -ge "$RC_YOUNG_DAY" ] || return
+  [ "$young_day" -gt "$RC_YOUNG_DAY" ] || [ "$young_second" -ge "$RC_YOUNG_SECOND" ]
 }
