@@ -61,6 +61,8 @@ def upload(
     except EOFError as exc:
         reason = "the local file is shorter than it was"
         raise RemoteOperationFailed(f'cannot write "{path}": {reason}', path=path, reason=reason) from exc
+    # The end of the input ends the file: to count its bytes would take one process more.
+    shell.channel.shutdown_write()
     result = shell.follow(_as_command(timeout_s), cancel=cancel)
     _check(result, path, "write", digest.hexdigest())
 
