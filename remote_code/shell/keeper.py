@@ -177,6 +177,7 @@ class Keeper:
 
     def _start_shell(self, worker: Worker) -> Tenant:
         link, place = worker.connection.link, self._roster.settings.place
+        timeout_s = self._roster.settings.start_timeout_s
         if worker.kind is Kind.TERMINAL:
             return Slot(link)
 
@@ -187,9 +188,12 @@ class Keeper:
         if worker.kind is Kind.RESIDENT:
             library = self._library
             return patiently(
-                lambda: open_resident(link, place, library=library, on_session=on_session), self._stopping.wait
+                lambda: open_resident(link, place, library=library, timeout_s=timeout_s, on_session=on_session),
+                self._stopping.wait,
             )
-        return patiently(lambda: open_standby(link, place, on_session=on_session), self._stopping.wait)
+        return patiently(
+            lambda: open_standby(link, place, timeout_s=timeout_s, on_session=on_session), self._stopping.wait
+        )
 
     def _note_bad_boot(self, worker: Worker, error: RemoteCodeError) -> None:
         _log.warning("pool=shells event=no_shell kind=%s error=%s", worker.kind.value, error.kind)

@@ -50,6 +50,8 @@ class PoolSettings:
     stagger_s: float = 0.0
     """Pause between two handshakes, which are never made side by side."""
     place: Place = field(default_factory=Place)
+    start_timeout_s: float = 30.0
+    """How long a login may take until its shell is ready; a `.bashrc` that sleeps is no failure."""
     queue_timeout_s: float = 600.0
     """How long a caller waits for a worker."""
     idle_s: float = 300.0

@@ -12,6 +12,7 @@ from remote_code.errors import (
     AlgorithmUnsupported,
     AuthenticationFailed,
     ConfigError,
+    ConnectTimeout,
     HostKeyMismatch,
     PoolClosed,
     RemoteCodeError,
@@ -302,10 +303,10 @@ class Roster:
     def did_not_boot(self, worker: Worker, error: RemoteCodeError) -> None:
         """Note a worker whose shell did not come up; the first of all decides about the account."""
         self.ended(worker)
-        if not self._has_booted and isinstance(error, FINAL_ERRORS):
+        if not self._has_booted and isinstance(error, (*FINAL_ERRORS, ConnectTimeout)):
             self.error = error
             self.fail_waiters(error)
-        else:
+        if self._has_booted or not isinstance(error, FINAL_ERRORS):
             self._note_bad_start(error)
 
     def ended(self, worker: Worker) -> None:

@@ -1,5 +1,6 @@
 """The pool over a real sshd: results, noise, limits of the server, and what is left behind."""
 
+import contextlib
 import functools
 import os
 import pwd
@@ -8,12 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.delay_proxy import DelayProxy
-from remote_code.errors import Cancelled, NoSuchFile, ShellUnsupported
+from remote_code.errors import Cancelled, ConnectTimeout, NoSuchFile, ShellUnsupported
 from remote_code.remote.scripts import library
 from remote_code.shell.job import Cancel, Command, Flights, Outcome, Result, Script
 from remote_code.shell.pool import LinkState, LinkStatus, PoolSettings, Shells
@@ -262,6 +264,35 @@ def test_account_for_sftp_alone_is_told_long_before_the_login_times_out(tmp_path
     ):
         run(shells, "true")
     assert time.monotonic() - begun < 20
+
+
+def test_login_that_takes_too_long_is_told_as_that_and_tried_again(tmp_path: Path) -> None:
+    """A .bashrc that sleeps is no account without a shell: the next attempt may be quicker."""
+    mark = unique_sleep()
+    home = tmp_path / "home"
+    home.mkdir()
+    start_file = home / ".bashrc"
+    start_file.write_text(f"sleep {mark}\n", encoding="utf-8")
+    states: list[LinkStatus] = []
+    settings = PoolSettings(start_timeout_s=2.0)
+    with (
+        SSHServer(tmp_path / "sshd", environment={"HOME": str(home)}) as server,
+        ended_afterwards(mark),
+        ssh_shells(server.command(), settings=settings, on_status=states.append) as shells,
+    ):
+        with pytest.raises(ConnectTimeout, match="the login of the remote account started no shell within 2 s") as late:
+            run(shells, "true")
+        wait_until(
+            lambda: LinkStatus(LinkState.FAILED, None, late.value) in [replace(each, rtt_s=None) for each in states]
+        )
+        start_file.unlink()
+
+        def works() -> bool:
+            with contextlib.suppress(ConnectTimeout):
+                return run(shells, "echo at last").stdout == b"at last\n"
+            return False
+
+        wait_until(works, timeout_s=30)
 
 
 def test_nothing_is_left_when_the_pool_is_closed(server: SSHServer) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remote_code.errors import ConnectionLost, NoSuchFile, NotADirectory, ShellUnsupported
+from remote_code.errors import ConnectionLost, ConnectTimeout, NoSuchFile, NotADirectory, ShellUnsupported
 from remote_code.shell.boot import Place
 from remote_code.shell.job import Cancel, Command, Outcome, Result
 from remote_code.shell.job_text import ARGUMENT_BYTES, QUOTED_COMMAND_BYTES, command_job
@@ -198,20 +198,54 @@ def test_noise_of_the_login_is_dropped_on_both_streams(tmp_path: Path) -> None:
         shell.close()
 
 
+NO_SHELL = "the remote account starts no POSIX shell for commands:"
+CAUSES = "An account for SFTP only, a forced command, or a shell start file that starts another program has this effect"
+
+
+def login_program(folder: Path, text: str) -> str:
+    """Make a login shell that runs `text` in place of its command."""
+    shell = folder / "login"
+    shell.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    shell.chmod(0o755)
+    return str(shell)
+
+
 @pytest.mark.parametrize(
-    ("login", "said"),
+    ("login", "said", "found"),
     [
-        pytest.param("echo This account is currently not available.; exit 1", "not available", id="nologin"),
-        pytest.param("echo no shell here >&2; exit 0", "no shell here", id="forced command"),
-        pytest.param("cat >/dev/null", "", id="silent"),
+        pytest.param(
+            "echo This account is currently not available.; exit 1",
+            "This account is currently not available.",
+            "it ended with status 1 and said 'This account is currently not available.'",
+            id="nologin",
+        ),
+        pytest.param(
+            "echo no shell here >&2; exit 0",
+            "no shell here",
+            "it ended with status 0 and said 'no shell here'",
+            id="forced command",
+        ),
+        pytest.param("cat >/dev/null", "", "it waited for input of its own and said nothing", id="silent"),
     ],
 )
-def test_account_without_a_shell_is_named_with_what_it_said(tmp_path: Path, login: str, said: str) -> None:
-    shell = tmp_path / "login"
-    shell.write_text(f"#!/bin/sh\n{login}\n", encoding="utf-8")
-    shell.chmod(0o755)
-    with ProcessLink(login_shell=str(shell)) as link, pytest.raises(ShellUnsupported) as refused:
+def test_account_without_a_shell_is_named_with_what_it_said(tmp_path: Path, login: str, said: str, found: str) -> None:
+    program = login_program(tmp_path, login)
+    with ProcessLink(login_shell=program) as link, pytest.raises(ShellUnsupported) as refused:
         open_standby(link, Place(), timeout_s=1.0)
-    fact = refused.value.facts["said"]
-    assert isinstance(fact, str)
-    assert said in fact
+    assert refused.value.facts["said"] == said
+    assert refused.value.message == f"{NO_SHELL} {found}. {CAUSES}"
+
+
+def test_login_that_takes_too_long_is_no_account_without_a_shell(tmp_path: Path) -> None:
+    """A .bashrc that sleeps: what was waited for, for how long, and what would help."""
+    mark = unique_sleep()
+    program = login_program(tmp_path, f'echo loading modules; sleep {mark}; exec /bin/sh "$@"')
+    with ProcessLink(login_shell=program) as link, ended_afterwards(mark), pytest.raises(ConnectTimeout) as late:
+        open_standby(link, Place(), timeout_s=1.0)
+    assert late.value.facts == {"timeout_s": 1.0, "said": "loading modules"}
+    assert late.value.message == (
+        "the login of the remote account started no shell within 1 s: it is still at work and said 'loading modules'."
+        " A start file (.bashrc, .cshrc, config.fish) that takes long, a home directory that does not answer or a"
+        " forced command that does not end has this effect; `time ssh HOST true` shows it, and a start file may return"
+        " early without a terminal"
+    )
