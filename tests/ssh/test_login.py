@@ -11,6 +11,7 @@ import paramiko
 import pytest
 
 from remote_code.errors import AuthenticationFailed, ConnectionFailed
+from tests.support.agent import add_to_agent, ssh_agent
 from tests.support.connecting import connected, run
 from tests.support.ssh_servers import Script, ScriptedServer, rewrite_key
 from tests.support.sshd import SSHServer, make_key
@@ -121,18 +122,8 @@ def test_the_second_key_is_tried_when_the_first_is_refused(sshd: SSHServer, tmp_
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a real ssh-agent without keys."""
-    path = tmp_path / "agent.sock"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
-    environ = {**os.environ, "SSH_AUTH_SOCK": str(path)}
-    while not path.exists():
-        assert process.poll() is None
-    yield environ
-    process.terminate()
-    process.wait(5)
-
-
-def add_to_agent(environ: dict[str, str], key: Path) -> None:
-    subprocess.run(["ssh-add", "-q", str(key)], env=environ, check=True, stdin=subprocess.DEVNULL)
+    with ssh_agent(tmp_path) as environ:
+        yield environ
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])

@@ -3,13 +3,14 @@
 import contextlib
 import socket
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import IO, Literal, Self
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
@@ -135,11 +136,13 @@ class Script:
     prompts: Sequence[Sequence[tuple[str, bool]]] = ()
     """The rounds of keyboard-interactive."""
     answers: Sequence[Sequence[str]] = ()
+    runs_commands: bool = False
+    """Whether a command is run by /bin/sh, on pipes; else its text is printed."""
     seen: list[str] = field(default_factory=list)
 
 
 class ScriptedServer:
-    """A paramiko server with a scripted login; any command that is run prints `ran: COMMAND`."""
+    """A paramiko server with a scripted login; unless the script says otherwise, a command prints `ran: COMMAND`."""
 
     def __init__(self, folder: Path, script: Script) -> None:
         self.script = script
@@ -217,8 +220,11 @@ class _Interface(paramiko.ServerInterface):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         def answer() -> None:
-            channel.sendall(b"ran: " + command)
-            channel.send_exit_status(0)
+            if self._script.runs_commands:
+                _run(channel, command)
+            else:
+                channel.sendall(b"ran: " + command)
+                channel.send_exit_status(0)
             channel.close()
 
         threading.Timer(0.01, answer).start()
@@ -236,6 +242,39 @@ class _Interface(paramiko.ServerInterface):
         if self._done == len(self._script.steps):
             return AUTH_SUCCESSFUL
         return AUTH_PARTIALLY_SUCCESSFUL
+
+
+def _run(channel: paramiko.Channel, command: bytes) -> None:
+    """Run a command with the channel's three streams, up to its end, and send its exit status."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [b"/bin/sh", b"-c", command], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+
+        def copy(take: Callable[[int], bytes], give: Callable[[bytes], object]) -> None:
+            with contextlib.suppress(OSError, ValueError):
+                while data := take(65536):
+                    give(data)
+
+        def feed(stdin: IO[bytes]) -> None:
+            with stdin:
+                copy(channel.recv, stdin.write)
+
+        ways = [
+            threading.Thread(target=copy, args=(process.stdout.read, channel.sendall)),
+            threading.Thread(target=copy, args=(process.stderr.read, channel.sendall_stderr)),
+        ]
+        feeding = threading.Thread(target=feed, args=(process.stdin,))
+        for thread in [*ways, feeding]:
+            thread.start()
+        for thread in ways:
+            thread.join()
+        channel.send_exit_status(process.wait())
+        channel.shutdown(2)
+        feeding.join()
 
 
 def rewrite_key(path: Path, *, form: str, passphrase: str = "") -> None:

@@ -1,7 +1,6 @@
 """The wheel brings compiled kernels; without a compiler the install succeeds all the same, and the twins serve."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.wheel import ROOT, build_wheel, copy_sources, install_wheel
+
 pytestmark = [
     pytest.mark.timeout(400),
     pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="these are tests of the sources"),
@@ -25,31 +25,12 @@ REPORT = (
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """A copy of the sources as a checkout has them: nothing built."""
-    copy = tmp_path / "source"
-    for name in ("remote_code", "launchers"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
-    return copy
-
-
-def build_wheel(source: Path, target: Path, **environment: str) -> Path:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("REMOTE_CODE_")}
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", target, source],
-        env={**clean, "CFLAGS": "-O0", **environment}, check=True,
-    )  # fmt: skip
-    [wheel] = target.glob("*.whl")
-    return wheel
+    return copy_sources(tmp_path / "source")
 
 
 def installed_report(wheel: Path, venv: Path, **environment: str) -> list[str]:
     """Install a wheel alone into a new virtual environment; return what its kernels say of themselves."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
-    python = venv / "bin" / "python"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", wheel], check=True
-    )
+    python = install_wheel(wheel, venv) / "python"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("REMOTE_CODE_", "PYTHON"))}
     run = subprocess.run(
         [python, "-I", "-W", "error", "-c", REPORT],
