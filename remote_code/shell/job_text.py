@@ -1,6 +1,7 @@
 """The bytes of a job as a worker shell reads them; pure functions. The texts that read them stand in `scripts/`."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from remote_code.errors import InvalidArguments
@@ -14,6 +15,8 @@ QUOTED_COMMAND_BYTES = 2_000
 """Up to here a command stands quoted in its job; a shell reads that byte by byte, one system call each."""
 ARGUMENT_BYTES = 131_000
 """What one argument of a program can hold (Linux: 131,071 bytes); longer commands reach bash through a descriptor."""
+SHARED_COMMAND_BYTES = 32_000
+"""Larger searches go alone."""
 BLOCK_BYTES = 4_000
 """Scripts above this size are sent as a counted block instead of lines."""
 
@@ -60,6 +63,36 @@ def command_job(command: Command, token: str) -> JobText:
         mark = new_token()
         take = f"_rc_r {len(payload)}\nexec 4<<{mark}\n$_rc_c\n{mark}\n_rc_c={quote(_FROM_DESCRIPTOR)}\n"
     return JobText(_encode(f"_rc_d {quote(command.workdir)}\n{take}{run}{token}\n"), payload)
+
+
+def search_job(commands: Sequence[Command], token: str, ends: Sequence[str], *, functions: str) -> JobText:
+    """Return the job that runs `commands` one after the other in a standby shell, which serves on.
+
+    `functions` is the text of `scripts/search.sh` for a shell that has not got it yet, else empty.
+    """
+    deadline_s = math.ceil(sum(command.timeout_s for command in commands)) + WATCHER_GRACE_S
+    parts = [functions, f"rc_watch {deadline_s}\n"]
+    for number, (command, end) in enumerate(zip(commands, ends, strict=True), 1):
+        last = " last" if number == len(commands) else ""
+        parts.append(f"_rc_c={quote(command.text)}\nrc_search {quote(command.workdir)} {end}{last}\n")
+    block = _encode("".join(parts)) + token.encode()
+    return JobText(f'_rc_r {len(block)}\neval "$_rc_c"\n{token} +\n'.encode(), block)
+
+
+def script_jobs(scripts: Sequence[Script], token: str, ends: Sequence[str]) -> JobText:
+    """Return several jobs for a resident shell, to be sent in one flight: `can_share` must hold of each of several."""
+    first, *others = [script_job(script, token, end) for script, end in zip(scripts, ends, strict=True)]
+    return JobText(first.lines, first.payload + b"".join(job.lines for job in others))
+
+
+def can_share(job: Command | Script) -> bool:
+    """Tell whether a job may go in one flight with others, ahead of them or behind them.
+
+    It may be run a second time, nothing of it can be left in the input of those behind it, and it is short.
+    """
+    if isinstance(job, Command):
+        return len(_encode(job.text)) <= SHARED_COMMAND_BYTES
+    return job.is_repeatable and not job.payload and len(_encode(job.text)) <= BLOCK_BYTES
 
 
 def script_job(script: Script, token: str, end: str) -> JobText:

@@ -2,13 +2,15 @@
 
 import enum
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from remote_code.errors import RemoteCodeError
+from remote_code.errors import PoolClosed, RemoteCodeError
 from remote_code.shell.boot import Place
 from remote_code.shell.channel import Link
+from remote_code.shell.job import Command, Script
 from remote_code.shell.schedule import Kind, Lane, Phase
 from remote_code.shell.worker import Tenant
 
@@ -100,6 +102,35 @@ class Worker:
     ready_at: float = 0.0
     lane: Lane | None = None
     shell: Tenant | None = None
+    riders: "deque[Waiter]" = field(default_factory=deque)
+    """Callers whose jobs go in one flight with its holder's; each holds the worker in turn."""
+
+    def next_rider(self) -> "Waiter | None":
+        """Take the next caller out of the flight; None if nobody is left.
+
+        The answer of one who is gone is dropped by the next, but a search whose caller is gone may take long: None.
+        """
+        while self.riders and not (self.lane is Lane.SEARCH and self.riders[0].is_gone):
+            rider = self.riders.popleft()
+            if not rider.is_gone:
+                return rider
+        return None
+
+    def get_off(self, waiter: "Waiter") -> bool:
+        """Take a caller out of the flight, whose job was sent all the same; return whether it was in there."""
+        if waiter not in self.riders:
+            return False
+        self.riders[self.riders.index(waiter)] = Waiter(waiter.lane, waiter.since, is_gone=True)
+        waiter.end = ""
+        return True
+
+    def send_off(self) -> "list[Waiter]":
+        """End the flight and return the callers whose jobs must be sent again."""
+        riders = [rider for rider in self.riders if not rider.is_gone]
+        self.riders.clear()
+        for rider in riders:
+            rider.end = ""
+        return riders
 
 
 @dataclass(slots=True, eq=False)
@@ -108,6 +139,14 @@ class Waiter:
 
     lane: Lane
     since: float
+    job: Command | Script | None = None
+    """Its job, if that may go in one flight with others."""
+    end: str = ""
+    """End mark of its answer, once the job was sent."""
+    may_ride: bool = True
+    """Whether its job may still go behind another one's."""
+    is_gone: bool = False
+    """Whether it gave up while its job rode."""
     worker: Worker | None = None
     error: RemoteCodeError | None = None
     woken: threading.Event = field(default_factory=threading.Event)
@@ -123,3 +162,8 @@ class Waiter:
         if worker.opened_at >= self.since:
             return 3
         return 2 if worker.ready_at > self.since else 1
+
+
+def closed_error() -> PoolClosed:
+    """Return what a caller is told while the engine ends."""
+    return PoolClosed("the engine is ending; nothing more is started on the remote machine")

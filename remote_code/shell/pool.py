@@ -6,24 +6,23 @@ or may be repeated.
 """
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from remote_code.errors import Cancelled, ChannelRefused, ConnectionLost, PoolTimeout
 from remote_code.shell import bulk
 from remote_code.shell.channel import Connect
 from remote_code.shell.job import Cancel, Command, Flights, OnOutput, Outcome, Result, Script
-from remote_code.shell.job_text import check_command
+from remote_code.shell.job_text import can_share, check_command
 from remote_code.shell.keeper import Keeper
-from remote_code.shell.members import LinkState, LinkStatus, PoolSettings, Worker
+from remote_code.shell.loan import Loan
+from remote_code.shell.members import LinkState, LinkStatus, PoolSettings, Waiter, Worker
 from remote_code.shell.roster import Roster
 from remote_code.shell.schedule import Kind, Lane, Phase, limit
 from remote_code.shell.sudo import PairUnsupported, SudoPair, SudoPassword, wants_pair
-from remote_code.shell.worker import ResidentShell, Slot, StandbyShell, Tenant
+from remote_code.shell.worker import ResidentShell, Slot, StandbyShell, lost_error
 
 __all__ = ["LinkState", "LinkStatus", "PoolSettings", "Shells"]
 
@@ -31,6 +30,8 @@ PAIR_FLIGHTS = 5
 """Flights of a sudo pair besides the first: terminal opened (2), found (1), the command, the end of its output."""
 TRANSFER_TIMEOUT_S = 3600.0
 """How long one large file may take."""
+RIDE_S = 2.0
+"""How long a search waits behind another one in the same flight, before it is sent to a worker of its own."""
 MAX_ATTEMPTS = 4
 """How often a job that did not start moves to another worker before its caller is told."""
 
@@ -134,33 +135,25 @@ class Shells:
                 return self._run_pair(command, self._password, flights, cancel, on_output)
         return self._run_standby(Lane.COMMAND, command, flights, cancel, on_output)
 
-    def run_search(
-        self,
-        command: Command,
-        *,
-        flights: Flights,
-        cancel: Cancel | None = None,
-        on_output: OnOutput | None = None,
-    ) -> Result:
+    def run_search(self, command: Command, *, flights: Flights, cancel: Cancel | None = None) -> Result:
         """Run a command that changes nothing; it does not wait for user commands, and is repeated once if lost.
 
-        `on_output` may get the beginning of the output twice then. The outcome is UNKNOWN only for a search that was
-        cancelled or timed out on a dead link.
+        Its shell serves on, and searches that wait for one go in one flight with another. A search that was cancelled
+        or timed out has no output; its outcome is UNKNOWN when that happened on a dead link.
 
         Raises:
             ConnectionFailed, ConnectionLost, PoolTimeout, PoolClosed, Cancelled: there is no result.
             InvalidArguments, NoSuchFile, NotADirectory, PermissionDenied: the command or its directory is unusable.
         """
+        check_command(command)
+        if can_share(command):
+            return self._run_shared(Lane.SEARCH, command, flights, cancel)
         for _ in range(2):
-            result = self._run_standby(Lane.SEARCH, command, flights, cancel, on_output)
+            result = self._run_standby(Lane.SEARCH, command, flights, cancel, None)
             is_whole = result.outcome is Outcome.DONE and not result.is_output_cut
             if is_whole or result.is_timed_out or result.is_cancelled:
                 return result
-        raise ConnectionLost(
-            "the connection to the remote machine was lost during the search, twice; try again",
-            outcome="unknown",
-            retry_safe=True,
-        )
+        raise lost_error(is_started=True, is_repeatable=True)
 
     def run_script(self, script: Script, *, flights: Flights, cancel: Cancel | None = None) -> Result:
         """Run one of our own scripts in a resident shell; the result's outcome is always DONE.
@@ -171,6 +164,8 @@ class Shells:
             ConnectionLost: its `outcome` says whether the script may have run.
             ConnectionFailed, PoolTimeout, PoolClosed, Cancelled: the script did not run, or changes nothing.
         """
+        if can_share(script):
+            return self._run_shared(Lane.FILE, script, flights, cancel)
         may_repeat = script.is_repeatable
         for attempt in range(1, MAX_ATTEMPTS + 1):
             with self._lend(Lane.FILE, flights, cancel) as loan:
@@ -245,6 +240,19 @@ class Shells:
                         raise
         raise AssertionError("the last attempt returns or raises")
 
+    def _run_shared(self, lane: Lane, job: Command | Script, flights: Flights, cancel: Cancel | None) -> Result:
+        """Run a job that may go in one flight with others; it is sent once more when it may have been running."""
+        may_repeat = True
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            with self._lend(lane, flights, cancel, job) as loan:
+                try:
+                    return loan.share(cancel=cancel, flights=flights)
+                except ConnectionLost as exc:
+                    if attempt == MAX_ATTEMPTS or not may_repeat:
+                        raise
+                    may_repeat = exc.facts["outcome"] != "unknown"
+        raise AssertionError("the last attempt returns or raises")
+
     def _run_pair(
         self,
         command: Command,
@@ -280,37 +288,53 @@ class Shells:
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
-    def _lend(self, lane: Lane, flights: Flights, cancel: Cancel | None) -> Iterator["_Loan"]:
-        worker = self._acquire(lane, flights, cancel)
-        loan = _Loan(worker)
+    def _lend(
+        self, lane: Lane, flights: Flights, cancel: Cancel | None, job: Command | Script | None = None
+    ) -> Iterator[Loan]:
+        loan = Loan(*self._acquire(lane, flights, cancel, job))
         try:
             yield loan
         finally:
             with self._roster.changed:
-                must_end = self._roster.take_back(worker, is_reusable=loan.is_reusable)
+                is_passed_on = loan.is_reusable and self._roster.pass_on(loan.worker)
+                must_end = not is_passed_on and self._roster.take_back(
+                    loan.worker, is_reusable=loan.is_reusable and not loan.is_awaiting
+                )
             if must_end:
-                self._keeper.end(worker)
+                self._keeper.end(loan.worker)
 
-    def _acquire(self, lane: Lane, flights: Flights, cancel: Cancel | None) -> Worker:
+    def _acquire(
+        self, lane: Lane, flights: Flights, cancel: Cancel | None, job: Command | Script | None
+    ) -> tuple[Worker, Waiter]:
         """Wait in the queue for a worker, and count the flights that this wait and the job take."""
         self._keeper.drop_distrusted()
         with self._roster.changed:
-            waiter = self._roster.enter(lane)
+            waiter = self._roster.enter(lane, job)
         forget = cancel.add_listener(waiter.woken.set) if cancel else lambda: None
         try:
-            waiter.woken.wait(self._roster.settings.queue_timeout_s)
+            self._wait_for_turn(waiter)
         finally:
             forget()
         with self._roster.changed:
             self._roster.leave(waiter)
             if waiter.worker:
                 flights.add(waiter.n_flights)
-                return waiter.worker
+                return waiter.worker, waiter
             if waiter.error:
                 raise waiter.error
             if cancel and cancel.is_set:
                 raise Cancelled("the call was cancelled while it waited for the remote machine")
             raise self._queue_error(lane)
+
+    def _wait_for_turn(self, waiter: Waiter) -> None:
+        left_s = self._roster.settings.queue_timeout_s
+        if waiter.lane is Lane.SEARCH:
+            while not waiter.woken.wait(min(RIDE_S, left_s)) and left_s > RIDE_S:
+                left_s -= RIDE_S
+                with self._roster.changed:
+                    self._roster.get_off(waiter)
+        else:
+            waiter.woken.wait(left_s)
 
     def _queue_error(self, lane: Lane) -> PoolTimeout:
         roster = self._roster
@@ -323,20 +347,3 @@ class Shells:
             size=size,
             in_use=in_use,
         )
-
-
-@dataclass(slots=True)
-class _Loan:
-    """What `_lend` gives out; the holder says whether the shell may serve again."""
-
-    worker: Worker
-    is_reusable: bool = False
-
-    @property
-    def shell(self) -> Tenant | None:
-        """The shell that is lent."""
-        return self.worker.shell
-
-    def n_windows(self, n_bytes: int) -> int:
-        """Return in how many flights so many bytes reach the shell."""
-        return max(1, math.ceil(n_bytes / self.worker.connection.window_bytes))

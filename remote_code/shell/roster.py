@@ -14,13 +14,13 @@ from remote_code.errors import (
     ConfigError,
     ConnectTimeout,
     HostKeyMismatch,
-    PoolClosed,
     RemoteCodeError,
     ShellUnsupported,
 )
 from remote_code.shell import schedule
 from remote_code.shell.channel import Link
-from remote_code.shell.members import Connection, LinkState, LinkStatus, PoolSettings, Waiter, Worker
+from remote_code.shell.job import Command, Script
+from remote_code.shell.members import Connection, LinkState, LinkStatus, PoolSettings, Waiter, Worker, closed_error
 from remote_code.shell.schedule import SESSIONS_PER_LINK, Kind, Lane, Phase
 from remote_code.shell.worker import Tenant
 
@@ -112,16 +112,15 @@ class Roster:
 
     # Callers
 
-    def enter(self, lane: Lane) -> Waiter:
-        """Put a caller into the queue, which may serve it at once.
+    def enter(self, lane: Lane, job: Command | Script | None) -> Waiter:
+        """Put a caller into the queue, which may serve it at once; `job` if it may go in one flight with others.
 
         Raises:
             PoolClosed, ConnectionFailed: nobody will ever serve it.
         """
-        self.raise_if_closed()
-        if isinstance(self.error, FINAL_ERRORS) and not (self.connections and self._has_booted):
-            raise self.error
-        waiter = Waiter(lane, self.clock())
+        if error := self._final_error():
+            raise error
+        waiter = Waiter(lane, self.clock(), job)
         self.last_call = waiter.since
         if not self.connections:
             # A call is a reason to try at once, whatever the backoff of the attempts that nobody waits for.
@@ -144,14 +143,16 @@ class Roster:
         return [connection for connection in self.connections if connection.id not in busy]
 
     def leave(self, waiter: Waiter) -> None:
-        """Take a caller out of the queue that waits no longer."""
+        """Take a caller out of the queue that waits no longer, or out of the flight in which its job went."""
         if waiter in self.waiters:
             self.waiters.remove(waiter)
+        elif waiter.worker is None:
+            waiter.is_gone = True
 
     def hand_out(self) -> None:
         """Give idle workers to callers, oldest first within what their lanes allow."""
         for waiter in list(self.waiters):
-            while (chosen := schedule.choose_worker(waiter.lane, self.view())) is not None:
+            while waiter in self.waiters and (chosen := schedule.choose_worker(waiter.lane, self.view())) is not None:
                 worker = self._worker(chosen)
                 if worker.shell is None or not worker.shell.is_usable:
                     # It ended by itself while idle: TMOUT, an administrator, a lost link.
@@ -160,20 +161,54 @@ class Roster:
                 worker.phase, worker.lane = Phase.BUSY, waiter.lane
                 waiter.worker = worker
                 self.waiters.remove(waiter)
+                self._let_ride(waiter, worker)
                 waiter.woken.set()
-                break
         self.changed.notify_all()
 
+    def _let_ride(self, waiter: Waiter, worker: Worker) -> None:
+        """Choose the callers whose jobs go with that of `waiter`, who has just got `worker`."""
+        all_willing = [other for other in self.waiters if other.lane is waiter.lane and other.job and other.may_ride]
+        willing = all_willing if waiter.job else []
+        for rider in willing[: schedule.n_riders(waiter.lane, len(willing), self.view())]:
+            self.waiters.remove(rider)
+            worker.riders.append(rider)
+
+    def pass_on(self, worker: Worker) -> bool:
+        """Give a worker to the next caller whose job went in the same flight; return False if there is none."""
+        if rider := worker.next_rider():
+            rider.worker = worker
+            rider.woken.set()
+        return rider is not None
+
+    def get_off(self, waiter: Waiter) -> None:
+        """Put a caller back to the head of the queue whose job rides behind another one's that takes long."""
+        if any(worker.get_off(waiter) for worker in self.workers):
+            waiter.may_ride = False
+            self.waiters.insert(0, waiter)
+            self.hand_out()
+
     def take_back(self, worker: Worker, *, is_reusable: bool) -> bool:
-        """End a loan; return whether the worker must be ended now."""
+        """End a loan; return whether the worker must be ended now.
+
+        Callers whose jobs went in the same flight go back to the head of the queue: such jobs may be sent again.
+        """
         self.last_call = self.clock()
         worker.lane = None
-        if is_reusable and worker.shell and worker.shell.is_usable and not self.is_closed:
-            worker.phase = Phase.IDLE
-            self.hand_out()
-            return False
-        worker.phase = Phase.ENDING
-        return True
+        is_reusable = is_reusable and worker.shell is not None and worker.shell.is_usable and not self.is_closed
+        worker.phase = Phase.IDLE if is_reusable else Phase.ENDING
+        self.waiters[:0] = worker.send_off()
+        if error := self._final_error():
+            self.fail_waiters(error)
+        self.hand_out()
+        return not is_reusable
+
+    def _final_error(self) -> RemoteCodeError | None:
+        """Return why no caller will ever be served, if that is so."""
+        if self.is_closed:
+            return closed_error()
+        if isinstance(self.error, FINAL_ERRORS) and not (self.connections and self._has_booted):
+            return self.error
+        return None
 
     # What the schedule asked for
 
@@ -355,11 +390,6 @@ class Roster:
     def _new_id(self) -> int:
         self._next_id += 1
         return self._next_id
-
-
-def closed_error() -> PoolClosed:
-    """Return what a caller is told while the engine ends."""
-    return PoolClosed("the engine is ending; nothing more is started on the remote machine")
 
 
 def _backoff_s(n_failures: int) -> float:

@@ -227,13 +227,13 @@ def pump(channel: Channel, on_data: OnOutput) -> int:
     return n_bytes
 
 
-def raise_for_workdir(run: CommandRun, command: Command, token: str) -> None:
+def raise_for_workdir(stderr: bytes, command: Command, token: str) -> None:
     """Raise what the job said about a directory that cannot be worked in; the command did not run then.
 
     Raises:
         NoSuchFile, NotADirectory, PermissionDenied: see above.
     """
-    found = re.fullmatch(rb"%b cd (\w+)\n" % token.encode(), run.first_of_stderr)
+    found = re.fullmatch(rb"%b cd (\w+)\n" % token.encode(), stderr)
     if found is None:
         return
     path = command.workdir

@@ -43,6 +43,9 @@ class Lane(enum.Enum):
         return _KINDS[self]
 
 
+N_RIDERS = {Lane.FILE: 4, Lane.SEARCH: 2}
+"""How many jobs go behind a caller's own in one flight, for the callers who wait; searches may be long."""
+
 _KINDS = {
     Lane.COMMAND: Kind.STANDBY,
     Lane.SEARCH: Kind.STANDBY,
@@ -156,6 +159,15 @@ def choose_worker(lane: Lane, view: View) -> int | None:
     own = [worker for worker in idle if purposes.get(worker.link_id) is _HOMES[lane.kind]]
     chosen = own or idle
     return chosen[0].id if chosen else None
+
+
+def n_riders(lane: Lane, n_willing: int, view: View) -> int:
+    """Return how many of the waiting callers of `lane` send their jobs with the one who has just got a worker.
+
+    Those for whom an idle worker is there do not.
+    """
+    n_idle = sum(worker.kind is lane.kind and worker.phase is Phase.IDLE for worker in view.workers)
+    return max(0, min(N_RIDERS.get(lane, 0), n_willing - n_idle))
 
 
 def limit(kind: Kind, view: View) -> int:

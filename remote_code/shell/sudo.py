@@ -114,7 +114,7 @@ class SudoPair:
         finally:
             self.close()
             answering.join()
-        raise_for_workdir(run, command, self._token)
+        raise_for_workdir(run.first_of_stderr, command, self._token)
         return replace(result, process_group=self._group_id)
 
     def close(self) -> None:

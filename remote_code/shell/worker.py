@@ -4,16 +4,17 @@ A job counts as started from the moment that its token line is handed to the tra
 whether that is safe, the pool decides.
 """
 
-import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from remote_code.errors import Cancelled, ConnectionLost
 from remote_code.shell import boot
+from remote_code.shell.answers import Answers
 from remote_code.shell.channel import Channel, Link
 from remote_code.shell.job import Cancel, Command, OnOutput, Outcome, Result, Script
-from remote_code.shell.job_text import JobText, command_job, library_job, script_job
-from remote_code.shell.run import CommandRun, pump, raise_for_workdir
+from remote_code.shell.job_text import JobText, command_job, library_job, script_jobs, search_job
+from remote_code.shell.run import STOP_S, CommandRun, pump, raise_for_workdir
 
 SEND_TIMEOUT_S = 30.0
 """How long the server may keep its receive window closed."""
@@ -52,6 +53,7 @@ class Shell:
         self.token = token
         self.is_given_up = False
         """Whether we closed it ourselves, so that a missing exit status says nothing about the job."""
+        self.answers = Answers()
 
     @property
     def is_usable(self) -> bool:
@@ -95,9 +97,19 @@ class Shell:
         except ConnectionLost as exc:
             raise lost_error(is_started=sent >= len(job.lines), is_repeatable=False) from exc
 
+    def take_answer(self, end: str) -> Result | None:
+        """Return the answer with this end mark, if it has come; those of jobs sent before it are dropped."""
+        while answer := self.answers.next():
+            if answer.end == end:
+                self.channel.is_in_use = self.answers.is_awaiting
+                return Result(Outcome.DONE, answer.exit_status, None, answer.stdout, answer.stderr)
+        return None
+
 
 class StandbyShell(Shell):
-    """Serves one user's command, then ends; its process becomes the command."""
+    """Serves one user's command, then ends; its process becomes the command. Before that it may serve searches."""
+
+    _has_search_functions = False
 
     def run(self, command: Command, *, cancel: Cancel | None = None, on_output: OnOutput | None = None) -> Result:
         """Run `command` and return how it ended, with outcome DONE or UNKNOWN.
@@ -124,8 +136,73 @@ class StandbyShell(Shell):
             self.channel, _OwnEnding(self), command=command, cancel=cancel, on_output=on_output, rtt_s=self.link.rtt_s
         )
         result = run.finish()
-        raise_for_workdir(run, command, self.token)
+        raise_for_workdir(run.first_of_stderr, command, self.token)
         return replace(result, process_group=self.ready.group_id)
+
+    def ask(self, searches: Sequence[Command], /) -> list[str]:
+        """Send searches, to be run one after the other, and return the end marks of their answers.
+
+        Raises:
+            ConnectionLost: its outcome is that of the first; the others may be sent again in any case.
+        """
+        ends = [boot.new_token() for _ in searches]
+        functions = "" if self._has_search_functions else boot.script_text("search")
+        self.send(search_job(searches, self.token, ends, functions=functions))
+        self._has_search_functions = True
+        self.answers.expect(ends)
+        return ends
+
+    def answer(self, end: str, search: Command, /, *, cancel: Cancel | None = None) -> Result:
+        """Wait for the answer of a search that was sent; those of searches before it are dropped.
+
+        Cancel and timeout end the shell with whatever runs in it, and their result holds no output.
+
+        Raises:
+            ConnectionLost: the shell or its link has ended, outcome "unknown".
+            NoSuchFile, NotADirectory, PermissionDenied: `search.workdir` is not a directory to work in.
+        """
+        deadline = time.monotonic() + search.timeout_s
+        forget = cancel.add_listener(self.channel.wake.set) if cancel else lambda: None
+        try:
+            while True:
+                self.channel.wake.clear()
+                is_over = not self.is_usable
+                n_bytes = pump(self.channel, self.answers.add)
+                if result := self.take_answer(end):
+                    raise_for_workdir(result.stderr, search, self.token)
+                    return result
+                left_s = deadline - time.monotonic()
+                is_cancelled = cancel is not None and cancel.is_set
+                if is_cancelled or left_s <= 0:
+                    return self._stopped(is_cancelled=is_cancelled)
+                if is_over and not n_bytes:
+                    raise lost_error(is_started=True, is_repeatable=True)
+                if not n_bytes:
+                    self.channel.wake.wait(left_s)
+        finally:
+            forget()
+
+    def _stopped(self, *, is_cancelled: bool) -> Result:
+        """End what runs by the lifeline, and confirm it by the shell's end."""
+        self.channel.shutdown_write()
+        deadline = time.monotonic() + STOP_S
+        while True:
+            self.channel.wake.clear()
+            left_s = deadline - time.monotonic()
+            if not self.is_usable or left_s <= 0:
+                break
+            if not pump(self.channel, lambda stream, data: None):
+                self.channel.wake.wait(left_s)
+        outcome = Outcome.UNKNOWN if self.is_usable or self.channel.is_link_lost else Outcome.DONE
+        return Result(
+            outcome,
+            self.channel.exit_status,
+            self.channel.exit_signal,
+            b"",
+            b"",
+            is_timed_out=not is_cancelled,
+            is_cancelled=is_cancelled,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,39 +253,44 @@ class ResidentShell(Shell):
             ConnectionLost: outcome "not_started" or "unknown".
             Cancelled: the wait was given up.
         """
-        end = boot.new_token()
-        self.send(script_job(script, self.token, end))
+        return self.answer(self.ask([script])[0], script, cancel=cancel)
+
+    def ask(self, scripts: Sequence[Script], /) -> list[str]:
+        """Send scripts, to be run one after the other, and return the end marks of their answers.
+
+        Only scripts for which `can_share` holds may go together.
+
+        Raises:
+            ConnectionLost: its outcome is that of the first; the others may be sent again in any case.
+        """
+        ends = [boot.new_token() for _ in scripts]
+        self.send(script_jobs(scripts, self.token, ends))
+        self.answers.expect(ends)
+        return ends
+
+    def answer(self, end: str, script: Script, /, *, cancel: Cancel | None = None) -> Result:
+        """Wait for the answer of a script that was sent; those of scripts before it are dropped. As `run` else."""
         cancel = cancel if script.is_repeatable else None
         forget = cancel.add_listener(self.channel.wake.set) if cancel else lambda: None
+        deadline = time.monotonic() + script.timeout_s
         try:
-            return self._answer(script, end.encode(), cancel)
+            while True:
+                self.channel.wake.clear()
+                is_over = self.channel.is_closed or self.channel.is_link_lost
+                n_bytes = pump(self.channel, self.answers.add)
+                if result := self.take_answer(end):
+                    return result
+                left_s = deadline - time.monotonic()
+                if cancel and cancel.is_set:
+                    raise Cancelled("the call was cancelled while it waited for the remote machine")
+                if (is_over and not n_bytes) or left_s <= 0:
+                    raise lost_error(is_started=True, is_repeatable=script.is_repeatable, is_silent=left_s <= 0)
+                if n_bytes:
+                    deadline = time.monotonic() + script.timeout_s
+                else:
+                    self.channel.wake.wait(left_s)
         finally:
             forget()
-
-    def _answer(self, script: Script, end: bytes, cancel: Cancel | None) -> Result:
-        streams = {"stdout": bytearray(), "stderr": bytearray()}
-        stdout, stderr = streams["stdout"], streams["stderr"]
-        deadline = time.monotonic() + script.timeout_s
-        wake = self.channel.wake
-        while True:
-            wake.clear()
-            is_over = self.channel.is_closed or self.channel.is_link_lost
-            n_bytes = pump(self.channel, lambda name, data: streams[name].extend(data))
-            status = re.search(rb"%b (\d+)\n\Z" % end, stdout[-40:])
-            if status and stderr.endswith(end + b"\n"):
-                del stdout[len(stdout) - len(status[0]) :]
-                del stderr[len(stderr) - len(end) - 1 :]
-                self.channel.is_in_use = False
-                return Result(Outcome.DONE, int(status[1]), None, bytes(stdout), bytes(stderr))
-            left_s = deadline - time.monotonic()
-            if cancel and cancel.is_set:
-                raise Cancelled("the call was cancelled while it waited for the remote machine")
-            if (is_over and not n_bytes) or left_s <= 0:
-                raise lost_error(is_started=True, is_repeatable=script.is_repeatable, is_silent=left_s <= 0)
-            if n_bytes:
-                deadline = time.monotonic() + script.timeout_s
-            else:
-                wake.wait(left_s)
 
 
 def lost_error(*, is_started: bool, is_repeatable: bool, is_silent: bool = False) -> ConnectionLost:

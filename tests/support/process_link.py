@@ -19,6 +19,8 @@ class ProcessChannel:
         self.is_in_use = False
         self.is_closed = False
         self.is_link_lost = False
+        self.n_sends = 0
+        """How often something was sent; up to 64 KiB go at once."""
         self._lock = threading.Lock()  # Guards the two buffers.
         self._buffers = {"stdout": bytearray(), "stderr": bytearray()}
         self._process = subprocess.Popen(
@@ -48,6 +50,7 @@ class ProcessChannel:
 
     def send(self, data: memoryview, *, timeout_s: float) -> int:
         """Write to the process; pipes need no window."""
+        self.n_sends += 1
         try:
             n_bytes = os.write(self._stdin.fileno(), data[:65536])
         except (OSError, ValueError) as exc:

@@ -4,7 +4,15 @@ import pytest
 
 from remote_code.errors import InvalidArguments
 from remote_code.shell.job import Command, Script
-from remote_code.shell.job_text import check_command, command_job, library_job, script_job
+from remote_code.shell.job_text import (
+    can_share,
+    check_command,
+    command_job,
+    library_job,
+    script_job,
+    script_jobs,
+    search_job,
+)
 
 TOKEN = "0123456789abcdef"
 
@@ -53,3 +61,30 @@ def test_script_is_sent_as_lines_or_as_a_block(script: Script, lines: bytes, pay
 def test_library_is_a_block_without_an_answer() -> None:
     job = library_job("f() { :; }\n", "TOKEN")
     assert (job.lines, job.payload) == (b"_rc_b 16\nTOKEN\n", b"f() { :; }\nTOKEN")
+
+
+def test_searches_of_one_flight_are_one_block() -> None:
+    job = search_job([Command("a", "/", 1.5), Command("b", "/x", 2)], "TOKEN", ["E1", "E2"], functions="f\n")
+    text = "f\nrc_watch 19\n_rc_c='a'\nrc_search '/' E1\n_rc_c='b'\nrc_search '/x' E2 last\n"
+    assert job.lines == f'_rc_r {len(text) + 5}\neval "$_rc_c"\nTOKEN +\n'.encode()
+    assert job.payload == text.encode() + b"TOKEN"
+
+
+def test_scripts_of_one_flight_follow_each_other() -> None:
+    job = script_jobs([Script("f 1\n"), Script("f 2\n")], "TOKEN", ["E1", "E2"])
+    assert (job.lines, job.payload) == (b"f 1\nTOKEN E1\n", b"f 2\nTOKEN E2\n")
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        pytest.param(Script("f 1\n", is_repeatable=True), True, id="read"),
+        pytest.param(Script("f 1\n"), False, id="change"),
+        pytest.param(Script("f 1\n", payload=b"x", is_repeatable=True), False, id="payload"),
+        pytest.param(Script("#" * 4_001, is_repeatable=True), False, id="block"),
+        pytest.param(Command("rg", "/", 1), True, id="search"),
+        pytest.param(Command("#" * 32_001, "/", 1), False, id="large search"),
+    ],
+)
+def test_who_may_share_a_flight(job: Command | Script, expected: bool) -> None:
+    assert can_share(job) is expected

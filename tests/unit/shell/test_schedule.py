@@ -17,6 +17,7 @@ from remote_code.shell.schedule import (
     View,
     WorkerView,
     choose_worker,
+    n_riders,
     plan,
 )
 
@@ -160,3 +161,20 @@ def test_plan(now: View, expected: list[Action]) -> None:
 )
 def test_choice_of_a_worker(lane: Lane, workers: Sequence[WorkerView], expected: int | None) -> None:
     assert choose_worker(lane, view(workers=workers)) == expected
+
+
+@pytest.mark.parametrize(
+    ("lane", "n_willing", "workers", "expected"),
+    [
+        pytest.param(Lane.FILE, 9, [resident(5, Phase.BUSY), resident(6, Phase.BUSY)], 4, id="four reads at most"),
+        pytest.param(Lane.FILE, 2, [resident(5, Phase.BUSY), resident(6, Phase.BUSY)], 2, id="all who wait"),
+        pytest.param(
+            Lane.FILE, 2, [resident(5, Phase.BUSY), resident(6, Phase.IDLE)], 1, id="an idle worker takes one"
+        ),
+        pytest.param(Lane.FILE, 0, [resident(5, Phase.BUSY), resident(6, Phase.IDLE)], 0, id="nobody waits"),
+        pytest.param(Lane.SEARCH, 9, [], 2, id="two searches at most"),
+        pytest.param(Lane.COMMAND, 9, [], 0, id="commands go alone"),
+    ],
+)
+def test_riders(lane: Lane, n_willing: int, workers: list[WorkerView], expected: int) -> None:
+    assert n_riders(lane, n_willing, view(workers=workers)) == expected
