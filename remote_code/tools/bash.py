@@ -153,8 +153,6 @@ def _notes(timeout_ms: int, result: Result, context: Context) -> list[str]:
         named = ": " + "; ".join(processes) if processes else "."
         notes.append(f"Processes that the command left in the background still run and hold its output{named}")
     if result.is_output_cut:
-        notes.append("The connection broke behind the end of the command; the end of its output may be missing.")
-    if result.is_output_cut:
         notes.append("The connection was lost when the command had ended; the end of its output may be missing.")
     if result.outcome is Outcome.DONE and result.exit_status is None and result.signal is None:
         notes.append("The server reported no exit status.")
