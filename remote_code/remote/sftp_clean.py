@@ -8,7 +8,7 @@ from remote_code.remote import sftp_wire as wire
 from remote_code.remote.leftovers import Cleaned, Leftover
 from remote_code.remote.sftp_locks import lock_path, lock_temp
 from remote_code.remote.sftp_session import SFTPSession
-from remote_code.remote.sftp_state import read_files, writes
+from remote_code.remote.sftp_state import Opened, read_files, writes
 from remote_code.remote.sftp_wire import Attributes, Handle, Type
 from remote_code.shell.job import Flights
 
@@ -18,17 +18,20 @@ def clean(session: SFTPSession, leftover: Leftover, *, flights: Flights) -> Clea
     target = encode_path(leftover.real_path or leftover.path)
     folder = posixpath.dirname(target).rstrip(b"/")
     temp = folder + f"/.rc-{leftover.token}-{leftover.index}".encode()
-    lock = lock_path(folder)
-    paths = [temp, temp + b".old", lock_temp(folder, leftover.token), lock]
+    word = b"/" + leftover.token.encode()
+    # Our lock by the word in it, or what should have become it.
+    own, lock = lock_temp(folder, leftover.token), lock_path(folder)
+    paths = [temp, temp + b".old", own, own + word, lock + word]
     looks = session.flight([wire.on_path(Type.LSTAT, path) for path in paths], flights=flights)
-    there = [path for path, look in zip(paths, looks, strict=True) if isinstance(look, Attributes)]
-    cleaned = Cleaned.NONE if not set(there) - {lock} else Cleaned.REMOVED
+    there = {path for path, look in zip(paths, looks, strict=True) if isinstance(look, Attributes)}
+    cleaned = Cleaned.REMOVED if there else Cleaned.NONE
     if paths[1] in there:
         cleaned = _clean_in_place(session, leftover, target, temp, flights=flights)
-    doomed = [] if cleaned is Cleaned.KEPT else [path for path in there if path != lock]
-    if lock in there and _read(session, lock, flights=flights) == leftover.token.encode():
-        doomed.append(lock)
-    session.flight([wire.on_path(Type.REMOVE, path) for path in doomed], flights=flights)
+    kept = set(paths[:2]) if cleaned is Cleaned.KEPT else set()
+    requests = [wire.on_path(Type.REMOVE, path) for path in paths[:2] if path in there - kept]
+    requests += [wire.on_path(Type.RMDIR, path) for path in (own + word, own, lock + word) if path in there]
+    # An empty lock is nobody's; one that somebody holds is not empty.
+    session.flight([*requests, wire.on_path(Type.RMDIR, lock)], flights=flights)
     return cleaned
 
 
@@ -48,7 +51,7 @@ def _clean_in_place(
         return Cleaned.KEPT
     size = wire.set_attributes(handle, Attributes(size_bytes=len(old)))
     session.flight([*writes(handle, old), size], flights=flights)
-    (read,) = read_files(session, [(handle, len(old))], flights=flights)
+    (read,) = read_files(session, [Opened(handle, len(old))], flights=flights)
     session.post([wire.close(handle)])
     return Cleaned.REPAIRED if read.data == old else Cleaned.KEPT
 
@@ -67,7 +70,7 @@ def _read(session: SFTPSession, path: bytes, *, flights: Flights) -> bytes | Non
     if not isinstance(handle, Handle):
         return None
     size = look.size_bytes if isinstance(look, Attributes) else 0
-    (read,) = read_files(session, [(handle, size or 0)], flights=flights)
+    (read,) = read_files(session, [Opened(handle, size or 0)], flights=flights)
     session.post([wire.close(handle)])
     return read.data
 

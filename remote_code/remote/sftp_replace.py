@@ -1,43 +1,42 @@
-"""Writing, creating and removing files over SFTP: compare, write beside, rename."""
+"""Writing, creating and removing files over SFTP: compare, write beside, rename.
 
-import hashlib
+Three flights where it is known where the paths lead: lock, open and look; send the new contents and read the old ones;
+rename and unlock.
+"""
+
 import posixpath
-import random
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from remote_code.errors import RemoteCodeError, SFTPError
-from remote_code.paths import RemotePath, encode_path
+from remote_code.paths import RemotePath, encode_path, is_within
 from remote_code.remote import refusals
 from remote_code.remote import sftp_wire as wire
-from remote_code.remote.leftovers import Leftover, Pending
+from remote_code.remote.leftovers import Pending
 from remote_code.remote.probe import new_token
-from remote_code.remote.sftp_locks import Lock, Locks
+from remote_code.remote.sftp_item import Item, Refused
+from remote_code.remote.sftp_locks import FolderLocks
+from remote_code.remote.sftp_memory import ServerMemory
+from remote_code.remote.sftp_overwrite import overwrite
 from remote_code.remote.sftp_resolve import Lookup, Place
 from remote_code.remote.sftp_session import SFTPSession
-from remote_code.remote.sftp_state import Contents, contents_of, present, read_files, stamp_of, whole_file, writes
-from remote_code.remote.sftp_wire import Attributes, Code, Handle, Reply, Request, Status, Type
+from remote_code.remote.sftp_state import Opened, present, read_files
+from remote_code.remote.sftp_wire import Attributes, Code, Handle, Reply, Request, Status
 from remote_code.remote.state import Absent, Change, Changed, Kind, Present
 from remote_code.shell.job import Flights
 
-LOCK_WAIT_S = 10.0
-LOCK_POLL_S = 0.05
-PERMISSIONS = 0o7777
+_POSIX_RENAME = "posix-rename@openssh.com"
 _OPEN_REASONS: dict[int, str] = {
     Code.PERMISSION_DENIED: "denied",
     Code.NO_SUCH_FILE: "mkdir",
     Code.NO_SUCH_PATH: "mkdir",
 }
-
-
-class Refused(Exception):
-    """An item that cannot be carried out; nothing of the job is done then."""
-
-    def __init__(self, reason: str, change: Change | None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.change = change
+_KIND_REASONS = {
+    Kind.OUTSIDE: "outside",
+    Kind.NO_ACCESS: "denied",
+    Kind.DIRECTORY: "kind",
+    Kind.OTHER: "kind",
+    Kind.LINK_CYCLE: "kind",
+}
 
 
 class _NothingLeft(Exception):
@@ -48,32 +47,13 @@ class _NothingLeft(Exception):
         self.error = error
 
 
-@dataclass(slots=True)
-class _Item:
-    """One change on its way."""
+class _Elsewhere(Exception):
+    """A path leads to another place than was known; nothing has been changed there or here."""
 
-    index: int
-    change: Change
-    place: Place
-    temp: bytes
-    """Where the new contents are laid down."""
-    old: Handle | None = None
-    new: Handle | None = None
-    found: Contents | None = None
-    """The old contents, as compared."""
-    in_place: str | None = None
-
-    @property
-    def real(self) -> bytes:
-        return encode_path(self.place.real_path)
-
-    @property
-    def folder(self) -> bytes:
-        return posixpath.dirname(self.real)
-
-    @property
-    def is_write(self) -> bool:
-        return self.change.contents is not None
+    def __init__(self, reason: str, change: Change) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.change = change
 
 
 class Replacement:
@@ -84,45 +64,79 @@ class Replacement:
         session: SFTPSession,
         changes: Sequence[Change],
         *,
-        locks: Locks,
+        memory: ServerMemory,
         pending: Pending,
         flights: Flights,
     ) -> None:
         self._session = session
         self._changes = changes
-        self._locks = locks
+        self._memory = memory
         self._pending = pending
         self._flights = flights
-        self._token = new_token()
-        self._items: list[_Item] = []
-        self._locks_to_take: list[Lock] = []
+        self._items: list[Item] = []
+        self._locks = FolderLocks([], token="", stale=memory.locks, can_replace=True)
 
     def run(self, roots: Sequence[RemotePath]) -> list[Changed]:
         """Carry out all changes, or none; see `SFTPFiles.replace`."""
-        lookup = Lookup(self._session, flights=self._flights)
+        targets = self._known_targets(roots)
+        if targets is not None:
+            changed = self._attempt(targets, roots)
+            if not isinstance(changed, _Elsewhere):
+                return changed
+        lookup = Lookup(self._session, flights=self._flights, known=self._memory.places)
         places = lookup.resolve_within([change.path for change in self._changes], roots)
         try:
-            self._items = [
-                self._plan(index, change, place)
-                for index, (change, place) in enumerate(zip(self._changes, places, strict=True))
-            ]
+            for change, place in zip(self._changes, places, strict=True):
+                self._check_place(change, place)
         except Refused as exc:
             raise refusals.replace_refused(exc.reason, exc.change, done=[]) from None
-        leftovers = [self._leftover(item) for item in self._items]
-        refused = None
-        with self._pending.noted(leftovers):
+        self._make_parents(places)
+        changed = self._attempt([place.real_path for place in places], roots)
+        if isinstance(changed, _Elsewhere):
+            raise refusals.replace_refused(changed.reason, changed.change, done=[])
+        return changed
+
+    def _known_targets(self, roots: Sequence[RemotePath]) -> list[RemotePath] | None:
+        """Return where the paths led at the last look; None unless all were within the roots then.
+
+        A lock and an empty temporary may so be made, and removed again, where a file was when it was looked at; nothing
+        else is done before the look of the same flight has said the same.
+        """
+        real_roots = [root for each in roots if (root := self._memory.places.real_path(each)) is not None]
+        targets = []
+        for change in self._changes:
+            target = self._memory.places.real_path(change.path)
+            if target is None and isinstance(change.expected, Present):
+                target = change.expected.real_path
+            if target is None or "/../" in f"{target}/" or not any(is_within(target, root) for root in real_roots):
+                return None
+            targets.append(target)
+        return targets
+
+    def _attempt(self, targets: Sequence[RemotePath], roots: Sequence[RemotePath]) -> list[Changed] | _Elsewhere:
+        """Carry out the changes at `targets`, or change nothing when one of the paths leads elsewhere."""
+        token = new_token()
+        self._items = [
+            Item(index, change, target, token)
+            for index, (change, target) in enumerate(zip(self._changes, targets, strict=True))
+        ]
+        folders = [item.folder for item in self._items if item.is_write or item.is_there]
+        can_replace = _POSIX_RENAME in self._session.extensions
+        self._locks = FolderLocks(folders, token=token, stale=self._memory.locks, can_replace=can_replace)
+        with self._pending.noted([item.leftover() for item in self._items]):
             try:
-                return self._run_noted()
+                return self._run_noted(roots)
+            except _Elsewhere as exc:
+                self._discard()
+                return exc
             except _NothingLeft as exc:
                 refused = exc.error
         raise refused
 
-    def _run_noted(self) -> list[Changed]:
+    def _run_noted(self, roots: Sequence[RemotePath]) -> list[Changed]:
         try:
-            self._make_parents()
-            self._open_temps()
-            self._lock_and_send()
-            self._compare_all()
+            self._lock_and_open(roots)
+            self._send_and_compare()
             return self._commit()
         except Refused as exc:
             self._discard()
@@ -135,23 +149,9 @@ class Replacement:
                 self._discard()
             raise
 
-    def _check_server(self) -> None:
-        if "posix-rename@openssh.com" not in self._session.extensions:
-            raise SFTPError(
-                "this SFTP server cannot rename over a file (posix-rename@openssh.com), so files cannot be replaced "
-                "as a whole; nothing was written",
-                status="unsupported",
-            )
-
-    def _plan(self, index: int, change: Change, place: Place) -> _Item:
+    def _check_place(self, change: Change, place: Place) -> None:
         is_expected_absent = isinstance(change.expected, Absent)
-        reason = {
-            Kind.OUTSIDE: "outside",
-            Kind.NO_ACCESS: "denied",
-            Kind.DIRECTORY: "kind",
-            Kind.OTHER: "kind",
-            Kind.LINK_CYCLE: "kind",
-        }.get(place.kind)
+        reason = _KIND_REASONS.get(place.kind)
         if reason is None and place.kind is Kind.FILE and is_expected_absent:
             reason = "exists"
         if reason is None and place.kind is not Kind.FILE and not is_expected_absent:
@@ -161,116 +161,78 @@ class Replacement:
             reason = "readonly"
         if reason is not None:
             raise Refused(reason, change)
-        if place.kind is Kind.FILE and change.contents is not None:
-            self._check_server()
-        folder = posixpath.dirname(encode_path(place.real_path)).rstrip(b"/")
-        return _Item(index, change, place, folder + f"/.rc-{self._token}-{index + 1}".encode())
-
-    def _leftover(self, item: _Item) -> Leftover:
-        expected, contents = item.change.expected, item.change.contents
-        old_digest = None if isinstance(expected, Absent) else expected.digest
-        new_digest = None if contents is None else hashlib.sha256(contents).hexdigest()
-        return Leftover(self._token, item.index + 1, item.change.path, item.place.real_path, old_digest, new_digest)
+        if place.kind is Kind.FILE and change.contents is not None and _POSIX_RENAME not in self._session.extensions:
+            raise SFTPError(
+                f"this SFTP server cannot rename over a file ({_POSIX_RENAME}), so files cannot be replaced "
+                "as a whole; nothing was written",
+                status="unsupported",
+            )
 
     def _flight(self, requests: Sequence[Request]) -> list[Reply]:
         return self._session.flight(requests, flights=self._flights)
 
-    def _make_parents(self) -> None:
+    def _make_parents(self, places: Sequence[Place]) -> None:
         """Make missing directories of new files; whether that worked, opening the temporaries tells."""
         missing: list[bytes] = []
-        for item in self._items:
-            if item.place.kind is Kind.ABSENT_DIRECTORY and item.is_write:
-                parents = [item.folder]
+        for change, place in zip(self._changes, places, strict=True):
+            if place.kind is Kind.ABSENT_DIRECTORY and change.contents is not None:
+                parents = [posixpath.dirname(encode_path(place.real_path))]
                 while len(parents[0]) > 1 and len(parents) < 256:
                     parents.insert(0, posixpath.dirname(parents[0]))
                 missing += [parent for parent in parents[1:] if parent not in missing]
         self._flight([wire.make_directory(path) for path in missing])
 
-    def _open_temps(self) -> None:
-        """Make the temporaries and the files that shall become locks; nobody else sees them by name."""
-        folders = sorted({item.folder for item in self._items if item.is_write or item.place.kind is Kind.FILE})
-        self._locks_to_take = [Lock(folder, self._token) for folder in folders]
-        writing = [item for item in self._items if item.is_write]
-        # Closed to others until the mode of the old file is known; a new file has the server's umask.
-        modes = [0o600 if item.place.kind is Kind.FILE else 0o666 for item in writing]
-        requests = [_exclusive(lock.temp, 0o600) for lock in self._locks_to_take]
-        requests += [_exclusive(item.temp, mode) for item, mode in zip(writing, modes, strict=True)]
-        replies = self._flight(requests)
-        n_locks = len(self._locks_to_take)
-        for lock, reply in zip(self._locks_to_take, replies, strict=False):
-            lock.handle = reply if isinstance(reply, Handle) else None
-        for item, reply in zip(writing, replies[n_locks:], strict=True):
-            item.new = reply if isinstance(reply, Handle) else None
-        for item, reply in zip(writing, replies[n_locks:], strict=True):
-            if isinstance(reply, Status):
-                raise Refused(_OPEN_REASONS.get(reply.code, "space"), item.change)
-        for lock, reply in zip(self._locks_to_take, replies, strict=False):
-            if isinstance(reply, Status):
-                first = next(item for item in self._items if item.folder == lock.folder)
-                raise Refused(_OPEN_REASONS.get(reply.code, "space"), first.change)
-
-    def _lock_and_send(self) -> None:
-        """Take all locks, open the old files behind them, and send the new contents, in one flight.
+    def _lock_and_open(self, roots: Sequence[RemotePath]) -> None:
+        """Take all locks, and behind them open the old files and the temporaries and look at the paths, in one flight.
 
         Only what is opened after its lock was taken is sure to be what other engines of ours have left.
         """
-        deadline = time.monotonic() + LOCK_WAIT_S
-        writing = [item for item in self._items if item.new is not None]
-        sends = [self._write_requests(item) for item in writing]
-        sent: list[Reply] | None = None
+        existing = [item for item in self._items if item.is_there]
         while True:
-            locks = [request for lock in self._locks_to_take for request in lock.take(self._token)]
-            existing = [item for item in self._items if item.place.kind is Kind.FILE]
+            locks = self._locks.take()
             opens = [wire.open_file(item.real, wire.READ | wire.WRITE) for item in existing]
-            payload = [request for requests in sends for request in requests] if sent is None else []
-            replies = self._flight([*locks, *opens, *payload])
-            sent = replies[len(locks) + len(opens) :] if sent is None else sent
-            opened = replies[len(locks) : len(locks) + len(opens)]
+            writing = [item for item in self._items if item.is_write and item.new is None]
+            lookup = Lookup(self._session, flights=self._flights, known=self._memory.places)
+            lookup.guess([*locks, *opens, *(item.make_temp() for item in writing)])
+            places = lookup.resolve_within([change.path for change in self._changes], roots)
+            self._locks.note(lookup.answers[: len(locks)])
+            opened = lookup.answers[len(locks) : len(locks) + len(opens)]
+            made = lookup.answers[len(locks) + len(opens) :]
             for item, reply in zip(existing, opened, strict=True):
                 item.old = reply if isinstance(reply, Handle) else None
-            if self._note_locks(replies[: len(locks)]):
-                break
-            self._step_back(deadline)
-        self._check_opened(existing, opened)
-        at = 0
-        for item, requests in zip(writing, sends, strict=True):
-            self._check_written(item, sent[at : at + len(requests)])
-            at += len(requests)
+            for item, reply in zip(writing, made, strict=True):
+                item.new = reply if isinstance(reply, Handle) else None
+            self._check_places(places)
+            self._check_made(writing, made)
+            if self._locks.are_ours:
+                self._check_opened(existing, opened)
+                return
+            closes = [wire.close(item.old) for item in existing if item.old is not None]
+            for item in existing:
+                item.old = None
+            if not self._locks.wait(self._flight, closes=closes):
+                raise Refused("busy", None)
 
-    def _note_locks(self, replies: Sequence[Reply]) -> bool:
-        """Note which locks are ours now; whether all are."""
-        at = 0
-        for lock in self._locks_to_take:
-            at += len(lock.take(self._token))
-            reply = replies[at - 1]
-            lock.handle = None
-            lock.is_ours = isinstance(reply, Status) and reply.code == Code.OK
-        return all(lock.is_ours for lock in self._locks_to_take)
+    def _check_places(self, places: Sequence[Place]) -> None:
+        """Note what the targets are, if the paths lead to them."""
+        for item, place in zip(self._items, places, strict=True):
+            self._check_place(item.change, place)
+            if place.real_path != item.target:
+                raise _Elsewhere("changed", item.change)
+            if place.kind is Kind.ABSENT_DIRECTORY and item.is_write:
+                raise _Elsewhere("mkdir", item.change)
+            item.attributes = place.attributes
 
-    def _step_back(self, deadline: float) -> None:
-        """Give back what we have while another engine holds a lock; wait a moment, take away what nobody holds."""
-        closes = [wire.close(item.old) for item in self._items if item.old is not None]
-        taken = [lock for lock in self._locks_to_take if lock.is_ours]
-        others = [lock for lock in self._locks_to_take if not lock.is_ours]
-        for item in self._items:
-            item.old = None
-        self._flight([*closes, *(wire.rename(lock.path, lock.temp) for lock in taken)])
-        for lock in taken:
-            lock.is_ours = False
-        if time.monotonic() > deadline:
-            raise Refused("busy", None)
-        looks = self._flight([wire.on_path(Type.LSTAT, lock.path) for lock in others])
-        stale = [
-            lock.path
-            for lock, look in zip(others, looks, strict=True)
-            if isinstance(look, Attributes) and self._locks.is_stale(lock.path, look)
-        ]
-        self._flight([wire.on_path(Type.REMOVE, path) for path in stale])
-        if not stale:
-            # Of random length, or two engines that want the same two locks would meet again and again.
-            time.sleep(LOCK_POLL_S * (0.5 + random.random()))
+    def _check_made(self, writing: Sequence[Item], made: Sequence[Reply]) -> None:
+        for item, reply in zip(writing, made, strict=True):
+            if isinstance(reply, Status):
+                raise Refused(_OPEN_REASONS.get(reply.code, "space"), item.change)
+        for lock in self._locks.locks:
+            if lock.refusal is not None:
+                first = next(item for item in self._items if item.folder == lock.folder)
+                raise Refused(_OPEN_REASONS.get(lock.refusal.code, "space"), first.change)
 
-    def _check_opened(self, existing: Sequence[_Item], replies: Sequence[Reply]) -> None:
+    def _check_opened(self, existing: Sequence[Item], replies: Sequence[Reply]) -> None:
         """Refuse what could not be opened; a file that is busy is opened once more, for reading alone."""
         for item, reply in zip(existing, replies, strict=True):
             if not isinstance(reply, Status):
@@ -285,62 +247,21 @@ class Replacement:
                 raise Refused("denied", item.change)
             item.old = again
 
-    def _compare_all(self) -> None:
-        """Read the old contents, in one flight, and compare them."""
-        existing = [item for item in self._items if item.old is not None]
-        parts = [
-            whole_file(item.old, item.place.attributes.size_bytes or 0)
-            for item in existing
-            if item.old is not None and item.place.attributes is not None
-        ]
-        replies = self._flight([request for requests in parts for request in requests])
+    def _send_and_compare(self) -> None:
+        """Send the new contents and read the old ones, in one flight, and compare these.
+
+        The new ones go first: a server that waits for us to take what it sends would not take what we send.
+        """
+        sends = [(item, item.send()) for item in self._items if item.new is not None]
+        reads = [(item, item.read_old()) for item in self._items if item.old is not None]
+        replies = self._flight([request for _, requests in [*sends, *reads] for request in requests])
         at = 0
-        for item, requests in zip(existing, parts, strict=True):
-            item.found = contents_of(replies[at : at + len(requests)])
+        for item, requests in sends:
+            self._memory.clock.note(item.check_sent(replies[at : at + len(requests)]))
             at += len(requests)
-            self._compare(item)
-
-    def _write_requests(self, item: _Item) -> list[Request]:
-        handle = item.new
-        assert handle is not None
-        requests = writes(handle, item.change.contents or b"")
-        attributes = item.place.attributes
-        if attributes is not None:
-            # The owner first: changing it takes set-uid bits away.
-            requests.append(wire.set_attributes(handle, Attributes(uid=attributes.uid, gid=attributes.gid)))
-            mode = (attributes.mode or 0) & PERMISSIONS
-            requests.append(wire.set_attributes(handle, Attributes(mode=mode)))
-        elif item.change.mode is not None:
-            requests.append(wire.set_attributes(handle, Attributes(mode=item.change.mode & PERMISSIONS)))
-        return [*requests, wire.on_handle(Type.FSTAT, handle)]
-
-    def _compare(self, item: _Item) -> None:
-        expected, found = item.change.expected, item.found
-        assert isinstance(expected, Present)
-        assert found is not None
-        if found.is_torn:
-            raise Refused("changed", item.change)
-        if expected.digest is None:
-            is_same = stamp_of(found.before) == expected.stamp
-        else:
-            is_same = hashlib.sha256(found.data).hexdigest() == expected.digest
-        if not is_same:
-            raise Refused("changed", item.change)
-
-    def _check_written(self, item: _Item, replies: Sequence[Reply]) -> None:
-        contents, written = item.change.contents or b"", replies[-1]
-        n_writes = len(writes(Handle(b""), contents))
-        if any(not isinstance(reply, Status) or reply.code != Code.OK for reply in replies[:n_writes]):
-            raise Refused("space", item.change)
-        if not isinstance(written, Attributes) or written.size_bytes != len(contents):
-            raise Refused("payload", item.change)
-        attributes = item.place.attributes
-        if attributes is None:
-            return
-        if (written.uid, written.gid) != (attributes.uid, attributes.gid):
-            item.in_place = "owner"
-        elif written.mode != attributes.mode:
-            item.in_place = "mode"
+        for item, requests in reads:
+            item.compare(replies[at : at + len(requests)])
+            at += len(requests)
 
     def _commit(self) -> list[Changed]:
         """Give the new contents their names, all in one flight but for those that are written in place."""
@@ -349,10 +270,9 @@ class Replacement:
                 self._overwrite(item)
         # Removals last, so that a file under way to a new name has one at every moment.
         order = sorted(self._items, key=lambda item: not item.is_write)
-        parts = [(item, self._commit_requests(item)) for item in order]
-        unlock = [wire.on_path(Type.REMOVE, lock.path) for lock in self._locks_to_take]
-        replies = self._flight([*(request for _, requests in parts for request in requests), *unlock])
-        self._locks_to_take = []
+        parts = [(item, item.commit()) for item in order]
+        replies = self._flight([*(request for _, requests in parts for request in requests), *self._locks.release()])
+        self._locks.locks = []
         changed: dict[int, Changed] = {}
         at, refused = 0, None
         for item, requests in parts:
@@ -374,7 +294,7 @@ class Replacement:
         )
         return [changed[index] for index in range(len(self._items))]
 
-    def _commit_otherwise(self, item: _Item, status: Status) -> list[Reply]:
+    def _commit_otherwise(self, item: Item, status: Status) -> list[Reply]:
         """Write in place what no rename can replace, such as a file that is a mount point; return the last look."""
         if item.old is None:
             raise Refused("exists", item.change)
@@ -382,82 +302,38 @@ class Replacement:
             raise Refused("denied", item.change)
         item.in_place = "mount"
         self._overwrite(item)
-        return self._flight(self._commit_requests(item))
+        return self._flight(item.commit())
 
-    def _commit_requests(self, item: _Item) -> list[Request]:
-        look = wire.on_path(Type.LSTAT, item.real)
-        if not item.is_write:
-            requests = [wire.on_path(Type.REMOVE, item.real) if item.old is not None else look]
-        elif item.in_place is not None:
-            requests = [look, look]
-        elif item.old is not None:
-            requests = [wire.posix_rename(item.temp, item.real), look]
-        else:
-            # Fails when something has the name by now.
-            requests = [wire.rename(item.temp, item.real), look]
-        if item.old is not None:
-            requests.append(wire.on_handle(Type.FSTAT, item.old))
-        return requests
+    def _overwrite(self, item: Item) -> None:
+        assert item.old is not None
+        assert item.found is not None
+        try:
+            overwrite(self._flight, item.change, item.old, item.found.data, temp=item.temp)
+        except Refused as exc:
+            item.is_broken = exc.reason == "broken"
+            raise
 
-    def _changed(self, item: _Item, replies: Sequence[Reply]) -> Changed:
+    def _changed(self, item: Item, replies: Sequence[Reply]) -> Changed:
         late = None
         if item.old is not None and item.found is not None and item.in_place is None:
             look, before = replies[-1], item.found.after
             if isinstance(look, Attributes) and (look.size_bytes, look.mtime_s) != (before.size_bytes, before.mtime_s):
-                (read,) = read_files(self._session, [(item.old, look.size_bytes or 0)], flights=self._flights)
+                (read,) = read_files(self._session, [Opened(item.old, look.size_bytes or 0)], flights=self._flights)
                 late = read.data if read.data != item.found.data else None
         if not item.is_write:
             return Changed(item.change.path, Absent(), None, late)
         look = replies[1]
         if not isinstance(look, Attributes):
             return Changed(item.change.path, Absent(), item.in_place, late)
-        state = present(look, real_path=item.place.real_path, contents=item.change.contents)
+        state = present(look, real_path=item.target, contents=item.change.contents)
         return Changed(item.change.path, state, item.in_place, late)
-
-    def _overwrite(self, item: _Item) -> None:
-        """Write the target in place, with complete copies of the old and the new contents beside it."""
-        assert item.old is not None
-        assert item.found is not None
-        new, old = item.change.contents or b"", item.found.data
-        copy = item.temp + b".old"
-        (handle,) = self._flight([_exclusive(copy, 0o600)])
-        if not isinstance(handle, Handle):
-            raise Refused("space", item.change)
-        replies = self._flight([*writes(handle, old), wire.on_handle(Type.FSTAT, handle)])
-        self._session.post([wire.close(handle)])
-        if not isinstance(replies[-1], Attributes) or replies[-1].size_bytes != len(old):
-            self._flight([wire.on_path(Type.REMOVE, copy)])
-            raise Refused("space", item.change)
-        if self._write_over(item.old, new):
-            self._flight([wire.on_path(Type.REMOVE, copy), wire.on_path(Type.REMOVE, item.temp)])
-            return
-        if self._write_over(item.old, old):
-            self._flight([wire.on_path(Type.REMOVE, copy)])
-            raise Refused("space", item.change)
-        item.temp = b""  # Both copies stay: they are all that is whole.
-        raise Refused("broken", item.change)
-
-    def _write_over(self, handle: Handle, contents: bytes) -> bool:
-        size = wire.set_attributes(handle, Attributes(size_bytes=len(contents)))
-        replies = self._flight([*writes(handle, contents), size, *whole_file(handle, len(contents))])
-        read = contents_of(replies[len(writes(handle, contents)) + 1 :])
-        return read.data == contents
 
     def _discard(self, *, done: set[int] | None = None) -> None:
         """Close and remove what this job has opened and made; its locks go last."""
         requests: list[Request] = []
         for item in self._items:
-            requests += [wire.close(handle) for handle in (item.old, item.new) if handle is not None]
             is_renamed = done is not None and item.index in done and item.in_place is None
-            if item.new is not None and item.temp and not is_renamed:
-                requests.append(wire.on_path(Type.REMOVE, item.temp))
-            item.old = item.new = None
-        for lock in self._locks_to_take:
-            requests += [wire.close(lock.handle)] if lock.handle is not None else []
-            requests.append(wire.on_path(Type.REMOVE, lock.path if lock.is_ours else lock.temp))
-        self._locks_to_take = []
+            requests += item.discard(is_renamed=is_renamed)
+        requests += self._locks.release()
+        self._locks.locks = []
         self._flight(requests)
-
-
-def _exclusive(path: bytes, mode: int) -> Request:
-    return wire.open_file(path, wire.READ | wire.WRITE | wire.CREATE | wire.EXCLUSIVE, mode=mode)

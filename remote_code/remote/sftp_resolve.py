@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from remote_code.errors import SFTPError
 from remote_code.paths import RemotePath, decode_path, encode_path, is_within
 from remote_code.remote import sftp_wire as wire
+from remote_code.remote.sftp_memory import KnownPlaces
 from remote_code.remote.sftp_session import SFTPSession
 from remote_code.remote.sftp_wire import Attributes, Code, Names, Reply, Request, Status, Type
 from remote_code.remote.state import Kind
@@ -33,9 +34,10 @@ class Place:
 class Lookup:
     """Resolves paths in as few flights as their links allow: one when there is none."""
 
-    def __init__(self, session: SFTPSession, *, flights: Flights) -> None:
+    def __init__(self, session: SFTPSession, *, flights: Flights, known: KnownPlaces | None = None) -> None:
         self._session = session
         self._flights = flights
+        self._known = known
         self._found: dict[str, Attributes | Status] = {"/": Attributes(mode=stat.S_IFDIR)}
         self._links: dict[str, str] = {}
         self._guesses: list[Request] = []
@@ -43,7 +45,7 @@ class Lookup:
         """The replies to the guesses, once there was a flight."""
 
     def guess(self, requests: Sequence[Request]) -> None:
-        """Have `requests` travel with the first flight; `answers` holds their replies after it."""
+        """Have `requests` travel in the first flight, before its looks; `answers` holds their replies after it."""
         self._guesses = list(requests)
 
     def resolve(self, paths: Sequence[RemotePath]) -> list[Place]:
@@ -51,13 +53,16 @@ class Lookup:
         while True:
             needs: dict[str, Type] = {}
             places = [self._walk(path, needs) for path in paths]
-            if not needs:
+            if not needs and not self._guesses:
                 return [place for place in places if place is not None]
             self._ask(needs)
 
     def resolve_within(self, paths: Sequence[RemotePath], roots: Sequence[RemotePath]) -> list[Place]:
         """Return what each path leads to; of kind OUTSIDE and without attributes where that is in none of `roots`."""
         places = self.resolve([*paths, *roots])
+        if self._known is not None:
+            kinds = (Kind.FILE, Kind.ABSENT, Kind.DIRECTORY)
+            self._known.note((place.path, place.real_path if place.kind in kinds else None) for place in places)
         real_roots = [place.real_path for place in places[len(paths) :]]
         return [
             place
@@ -69,9 +74,9 @@ class Lookup:
     def _ask(self, needs: dict[str, Type]) -> None:
         requests = [wire.on_path(kind, encode_path(path)) for path, kind in needs.items()]
         guesses, self._guesses = self._guesses, []
-        replies = self._session.flight([*requests, *guesses], flights=self._flights)
+        replies = self._session.flight([*guesses, *requests], flights=self._flights)
         if guesses:
-            replies, self.answers = replies[: len(requests)], replies[len(requests) :]
+            self.answers, replies = replies[: len(guesses)], replies[len(guesses) :]
         for (path, kind), reply in zip(needs.items(), replies, strict=True):
             match reply:
                 case Names([(target, _)]) if kind is Type.READLINK:

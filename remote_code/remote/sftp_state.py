@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remote_code.errors import SFTPError
 from remote_code.paths import RemotePath
@@ -20,16 +20,24 @@ class Contents:
     data: bytes
     before: Attributes
     after: Attributes
+    again: bytes | None = None
+    """What a second reading gave, of a file that may change within the second without a sign."""
 
     @property
     def is_torn(self) -> bool:
-        """Whether the file changed while it was read, as far as size and whole seconds tell."""
-        return stamp_of(self.before) != stamp_of(self.after) or len(self.data) != self.before.size_bytes
+        """Whether the file changed while it was read, as far as size, whole seconds and a second reading tell."""
+        is_changed = stamp_of(self.before) != stamp_of(self.after) or len(self.data) != self.before.size_bytes
+        return is_changed or (self.again is not None and self.again != self.data)
 
-    def has_only_grown_since(self, first: Attributes) -> bool:
-        """Whether the file has only grown since it was `first`, so that its first bytes are what it was then."""
-        sizes = [look.size_bytes or 0 for look in (first, self.before, self.after)]
-        return sizes == sorted(sizes) and len(self.data) >= sizes[0]
+    def grown_since(self, first: "Contents | None", look: Attributes) -> bytes | None:
+        """Return what the file held at `look`, before this reading, if all it did since `first` is grow."""
+        if first is None:
+            return None
+        sizes = [len(first.data), *(each.size_bytes or 0 for each in (look, self.before, self.after))]
+        known, size_bytes = sizes[:2]
+        if sizes != sorted(sizes) or known == size_bytes or len(self.data) < size_bytes:
+            return None
+        return self.data[:size_bytes] if self.data.startswith(first.data) else None
 
 
 def stamp_of(attributes: Attributes) -> str:
@@ -68,7 +76,7 @@ def writes(handle: Handle, data: bytes) -> list[Request]:
 
 
 def whole_file(handle: Handle, size_bytes: int) -> list[Request]:
-    """Return the requests that read a file of `size_bytes` and look at it before and after; see `read_whole`."""
+    """Return the requests that read a file of `size_bytes` and look at it before and after; see `contents_of`."""
     look = wire.on_handle(Type.FSTAT, handle)
     return [look, *reads(handle, offset=0, length=size_bytes), look]
 
@@ -103,12 +111,34 @@ def joined(replies: Sequence[Reply]) -> bytes:
     return b"".join(parts)
 
 
-def read_files(session: SFTPSession, files: Sequence[tuple[Handle, int]], *, flights: Flights) -> list[Contents]:
-    """Read open files of known sizes, all in one flight."""
-    parts = [whole_file(handle, size) for handle, size in files]
-    replies = session.flight([request for part in parts for request in part], flights=flights)
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open file to be read whole."""
+
+    handle: Handle
+    size_bytes: int
+    is_young: bool = False
+    """Whether it is read twice."""
+
+
+def read_files(session: SFTPSession, files: Sequence[Opened], *, flights: Flights) -> list[Contents]:
+    """Read open files, all in one flight."""
+    parts = [
+        (whole_file(file.handle, file.size_bytes), reads(file.handle, offset=0, length=file.size_bytes))
+        for file in files
+    ]
+    requests = [
+        request
+        for file, (first, second) in zip(files, parts, strict=True)
+        for request in [*first, *(second if file.is_young else [])]
+    ]
+    replies = session.flight(requests, flights=flights)
     found, at = [], 0
-    for part in parts:
-        found.append(contents_of(replies[at : at + len(part)]))
-        at += len(part)
+    for file, (first, second) in zip(files, parts, strict=True):
+        read = contents_of(replies[at : at + len(first)])
+        at += len(first)
+        if file.is_young:
+            read = replace(read, again=joined(replies[at : at + len(second)]))
+            at += len(second)
+        found.append(read)
     return found

@@ -1,5 +1,6 @@
-"""A small remote and mirrors of it, over two makers of `Files`: the local disk, and our scripts on a real sshd."""
+"""A small remote and mirrors of it, over makers of `Files`: local disk, our scripts on real servers, and SFTP."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from remote_code.paths import RemotePath, Workspace
 from remote_code.remote.files import ANYWHERE
 from remote_code.remote.probe import probe
 from remote_code.remote.scripts import library
+from remote_code.remote.sftp_files import SFTPFiles
 from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Change, Changed, FileState
 from remote_code.shell.channel import Link
@@ -22,6 +24,8 @@ from remote_code.ssh.options import resolve
 from remote_code.ssh.secrets import Secrets
 from remote_code.ssh.target import parse_command
 from tests.support.local_files import LocalFiles
+from tests.support.sftp_servers import local_sftp
+from tests.support.ssh_shells import busybox_shells
 from tests.support.sshd import SSHServer
 from tests.support.watched_files import WatchedFiles
 
@@ -35,6 +39,11 @@ class Site:
     root: Path
     """The workspace on the remote."""
     flights: Flights
+    maker: str
+
+    def flights_by(self, *, shell: int, sftp: int) -> int:
+        """Return how many flights this maker of `Files` takes for something."""
+        return sftp if self.maker == "sftp" else shell
 
     def path(self, name: str) -> RemotePath:
         return RemotePath(str(self.root / name))
@@ -87,7 +96,23 @@ def shell_files(sshd: SSHServer) -> Iterator[ShellFiles]:
     shells.close()
 
 
-@pytest.fixture(params=["disk", "sshd"])
+@pytest.fixture(scope="session")
+def dropbear_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShellFiles]:
+    """The same over Dropbear without SFTP, on a machine that has BusyBox alone."""
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    with busybox_shells(tmp_path_factory.mktemp("dropbear"), library=library()) as shells:
+        yield ShellFiles(shells, probe(shells, None, flights=Flights()))
+
+
+@pytest.fixture(scope="session")
+def sftp_files() -> Iterator[SFTPFiles]:
+    """SSH-10's file operations, over OpenSSH's own SFTP server."""
+    with local_sftp() as sessions:
+        yield SFTPFiles(sessions)
+
+
+@pytest.fixture(params=["disk", "sshd", pytest.param("dropbear", marks=pytest.mark.root), "sftp"])
 def maker(request: pytest.FixtureRequest) -> str:
     """Which maker of `Files` a test runs over; a test that needs one of them is parametrised with it."""
     name: str = request.param
@@ -102,14 +127,15 @@ def make_site(maker: str, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
     def make(*, mirror: str = "mirror", limits: MirrorLimits | None = None) -> Site:
         root = tmp_path.resolve() / "remote"
         root.mkdir(exist_ok=True)
-        files = WatchedFiles(LocalFiles() if maker == "disk" else request.getfixturevalue("shell_files"))
+        fixture = {"sshd": "shell_files", "dropbear": "dropbear_files", "sftp": "sftp_files"}.get(maker)
+        files = WatchedFiles(LocalFiles() if fixture is None else request.getfixturevalue(fixture))
         sync = SyncEngine(
             tmp_path / mirror,
             files=files,
             workspace=Workspace(root=RemotePath(str(root)), home=RemotePath(str(tmp_path))),
             limits=limits,
         )
-        made.append(Site(sync, files, root, Flights()))
+        made.append(Site(sync, files, root, Flights(), maker))
         return made[-1]
 
     yield make

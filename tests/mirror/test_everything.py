@@ -19,7 +19,7 @@ def test_pull_all_brings_every_copy_up_to_date_in_one_flight(site: Site) -> None
     site.local(paths[8]).unlink()
     before = site.flights.count
     report = site.sync.pull_all(flights=site.flights)
-    assert site.flights.count - before == 1
+    assert site.flights.count - before == site.flights_by(shell=1, sftp=4)
     assert report.n_checked == 39
     assert sorted(report.fetched) == sorted([*paths[:3], paths[8]])
     assert (report.dropped, report.edited, report.outside) == ([paths[5]], [paths[7]], [])
@@ -58,7 +58,7 @@ def test_push_all_writes_edited_copies_and_leaves_conflicts(site: Site) -> None:
     site.local(gone).unlink()
     before = site.flights.count
     report = site.sync.push_all(session_id="person", call_id="push", flights=site.flights)
-    assert site.flights.count - before == 2
+    assert site.flights.count - before == site.flights_by(shell=2, sftp=6)
     assert [done.path for done in report.written] == [mine]
     assert report.conflicts == [both]
     assert [site.read(name) for name in ("mine", "theirs", "both", "gone")] == [

@@ -1,6 +1,7 @@
 """The file operations of each kind of shell, on this machine."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from remote_code.paths import RemotePath
 from remote_code.remote.files import ANYWHERE
 from remote_code.remote.probe import Host, probe
+from remote_code.remote.scripts import library
 from remote_code.remote.sftp_files import SFTPFiles
 from remote_code.remote.sftp_probe import probe_sftp
 from remote_code.remote.shell_files import ShellFiles
@@ -17,6 +19,8 @@ from remote_code.shell.job import Flights
 from remote_code.shell.pool import Shells
 from tests.support.posix_shells import SHELLS, local_shells
 from tests.support.sftp_servers import local_sftp
+from tests.support.ssh_shells import busybox_shells, ssh_shells
+from tests.support.sshd import SSHServer
 
 
 @dataclass(frozen=True)
@@ -71,17 +75,30 @@ def shell_machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session", params=[*SHELLS, "sftp"])
-def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """Each maker of the file operations: scripts under three shells, and SFTP (SSH-10)."""
+def machine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sshd: SSHServer
+) -> Iterator[Machine]:
+    """Each maker of the file operations: scripts under three shells, and SFTP (SSH-10).
+
+    A module may ask for "openssh" and "dropbear-busybox" too, for the scripts over these servers.
+    """
     name: str = request.param
     if name == "sftp":
         with local_sftp() as sessions:
             host = probe_sftp(sessions, None, user="someone", flights=Flights())
-            yield Machine(name, host, SFTPFiles(sessions), read_flights=3, replace_flights=5)
+            yield Machine(name, host, SFTPFiles(sessions), read_flights=3, replace_flights=3)
         return
-    with local_shells(name, tmp_path_factory.mktemp(name)) as shells:
+    with _shells(name, tmp_path_factory.mktemp(name), sshd) as shells:
         host = probe(shells, None, flights=Flights())
         yield Machine(name, host, ShellFiles(shells, host))
+
+
+def _shells(name: str, folder: Path, sshd: SSHServer) -> AbstractContextManager[Shells]:
+    if name == "openssh":
+        return ssh_shells(sshd.command(), library=library())
+    if name == "dropbear-busybox":
+        return busybox_shells(folder, library=library())
+    return local_shells(name, folder)
 
 
 @pytest.fixture

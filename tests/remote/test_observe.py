@@ -1,14 +1,22 @@
 """What is seen of remote files, under dash, bash and BusyBox ash."""
 
 import os
+import random
 import threading
+import time
 from pathlib import Path
 
+import pytest
+
+from remote_code.errors import RemoteOperationFailed
 from remote_code.paths import RemotePath
 from remote_code.remote.files import ANYWHERE
+from remote_code.remote.probe import probe
+from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Absent, Kind, Present, Wanted
 from remote_code.shell.job import Flights
 from tests.remote.conftest import Machine
+from tests.support.posix_shells import local_shells, programs_without
 
 
 def test_observe_returns_contents_and_state_of_a_file(machine: Machine, place: Path) -> None:
@@ -116,27 +124,61 @@ def test_more_paths_than_one_job_takes_are_asked_in_several(machine: Machine, pl
 
 
 def test_a_file_that_is_rewritten_meanwhile_is_never_mixed(machine: Machine, place: Path) -> None:
-    """Contents and state belong together, whatever a writer does beside."""
-    file, stop = place / "a", threading.Event()
-    versions = [bytes([65 + n]) * 30_000 for n in range(20)]
+    """Contents and state belong together, whatever a writer does beside.
+
+    Each writing spoils two attempts at most, so four of them leave a quiet one.
+    """
+    file, n_written = place / "a", 0
+    versions = [bytes([65 + n]) * 1_000_000 for n in range(20)]
     file.write_bytes(versions[0])
+    dice = random.Random(7)
 
-    def rewrite() -> None:
-        n = 0
-        while not stop.wait(0.002):
-            n += 1
-            with file.open("r+b") as stream:
-                stream.write(versions[n % 20])
+    def rewrite(pauses_s: list[float]) -> None:
+        nonlocal n_written
+        for pause_s in pauses_s:
+            time.sleep(pause_s)
+            n_written += 1
+            with file.open("r+b", buffering=0) as stream:
+                stream.write(versions[n_written % 20])
 
-    writer = threading.Thread(target=rewrite)
-    writer.start()
-    try:
-        for _ in range(40):
-            found = machine.observe(file)
-            assert found.contents in versions
-    finally:
-        stop.set()
+    for _ in range(20):
+        writer = threading.Thread(target=rewrite, args=[[dice.random() * 0.004 for _ in range(4)]])
+        writer.start()
+        found = machine.observe(file)
         writer.join()
+        assert found.contents in versions
+
+
+@pytest.mark.parametrize("name", ["dash", "bash"])
+def test_a_change_within_one_tick_of_the_clock_is_seen(name: str, tmp_path: Path, place: Path) -> None:
+    """On a file system with whole seconds, the file is rewritten in the middle of the reading: stamps stay equal."""
+    file = place / "a"
+    own = {
+        "stat": "#!/bin/sh\n/usr/bin/stat \"$@\" | sed 's/[.][0-9]*//g'\n",
+        "cat": f"#!/bin/sh\nhead -c 5 {file}; [ -e {place}/done ] || printf 2222222222 1<>{file}; : >{place}/done\n"
+        f"tail -c 5 {file}\n",
+    }
+    path = programs_without([], tmp_path / "programs", own=own)
+    with local_shells(name, tmp_path, path=path) as shells:
+        files = ShellFiles(shells, probe(shells, None, flights=Flights()))
+        for _ in range(3):
+            (place / "done").unlink(missing_ok=True)
+            file.write_bytes(b"1111111111")
+            flights = Flights()
+            (found,) = files.observe([Wanted(RemotePath(str(file)))], roots=ANYWHERE, flights=flights, limit_bytes=100)
+            assert (found.contents, flights.count) == (b"2222222222", 2)
+
+
+def test_a_file_that_is_always_rewritten_is_refused_in_plain_words(tmp_path: Path, place: Path) -> None:
+    """Also where its size stays the same: that is no log that grows."""
+    file = place / "a"
+    file.write_bytes(b"1111111111")
+    cat = f"#!/bin/sh\nhead -c 5 {file}; tail -c 5 {file} | tr 12 21 1<>{file}; tail -c 5 {file}\n"
+    path = programs_without([], tmp_path / "programs", own={"cat": cat})
+    with local_shells("dash", tmp_path, path=path) as shells:
+        files = ShellFiles(shells, probe(shells, None, flights=Flights()))
+        with pytest.raises(RemoteOperationFailed, match="was being rewritten"):
+            files.observe([Wanted(RemotePath(str(file)))], roots=ANYWHERE, flights=Flights(), limit_bytes=100)
 
 
 def test_a_log_that_only_grows_is_read_as_it_was_at_first(machine: Machine, place: Path) -> None:

@@ -14,12 +14,9 @@ from remote_code.remote.probe import probe
 from remote_code.remote.scripts import library
 from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Absent, Change, Present, Wanted
-from remote_code.shell.boot import Place
 from remote_code.shell.job import Flights
-from remote_code.shell.pool import PoolSettings, Shells
-from tests.support.dropbear import DropbearServer
-from tests.support.posix_shells import shell_command
-from tests.support.ssh_shells import ssh_shells
+from remote_code.shell.pool import Shells
+from tests.support.ssh_shells import busybox_shells, ssh_shells
 from tests.support.sshd import SSHServer
 
 
@@ -34,16 +31,7 @@ def shells(
         return
     if os.getuid() != 0:
         pytest.skip("needs root")
-    folder = tmp_path_factory.mktemp("dropbear")
-    shell, environment = shell_command("ash", folder)
-    wrapper = folder / "busybox-sh"
-    wrapper.write_text(f'#!{shell}\nPATH={environment["PATH"]}\nexec {shell} "$@"\n', encoding="ascii")
-    wrapper.chmod(0o755)
-    settings = PoolSettings(place=Place(shell=str(wrapper)))
-    with (
-        DropbearServer(folder / "server") as server,
-        ssh_shells(server.command(), settings=settings, library=library()) as shells,
-    ):
+    with busybox_shells(tmp_path_factory.mktemp("dropbear"), library=library()) as shells:
         yield shells
 
 

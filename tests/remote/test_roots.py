@@ -13,9 +13,17 @@ from remote_code.remote.files import ANYWHERE
 from remote_code.remote.state import Change, Kind, Present, Wanted
 from remote_code.shell.job import Flights
 from tests.remote.conftest import Machine
+from tests.support.posix_shells import SHELLS
 
 SEED = int(os.environ.get("REMOTE_CODE_SEED", random.randrange(10**6)))
 """The same trees and paths for every kind of machine."""
+
+pytestmark = pytest.mark.parametrize(
+    "machine",
+    [*SHELLS, "sftp", "openssh", pytest.param("dropbear-busybox", marks=pytest.mark.root)],
+    indirect=True,
+    scope="session",
+)
 
 ODD_NAMES = [
     b"two words", b" lead", b"trail ", b"tab\there", b"new\nline", b"\nfirst", b"last\n", b"\n", b"-rf", b"--", b"-",

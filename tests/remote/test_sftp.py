@@ -15,13 +15,14 @@ from typing import cast
 
 import pytest
 
-from remote_code.errors import ConnectionLost, RemoteChanged, RemoteCodeError, SFTPError
+from remote_code.errors import ConnectionLost, OutsideWorkspace, RemoteChanged, RemoteCodeError, SFTPError
 from remote_code.paths import RemotePath
 from remote_code.remote.files import ANYWHERE
 from remote_code.remote.sftp_files import SFTPFiles
+from remote_code.remote.sftp_memory import ServerMemory, StaleLocks
 from remote_code.remote.sftp_probe import probe_sftp
 from remote_code.remote.sftp_session import SFTPSession, SFTPSessions
-from remote_code.remote.state import Absent, Change, Kind, Present, Wanted
+from remote_code.remote.state import Absent, Change, FileState, Kind, Present, Wanted
 from remote_code.shell.channel import Channel
 from remote_code.shell.job import Flights
 from tests.support.notes import Notes
@@ -124,6 +125,87 @@ def test_a_link_that_dies_at_any_byte_leaves_each_file_old_or_new(place: Path, w
                 contents = path.read_bytes() if path.exists() else None
                 assert contents in (OLD.get(name), new), f"seed {SEED}, cut at {cut} of {size} {way}: {name}"
             assert {path.name for path in place.iterdir()} <= set(NEW), f"seed {SEED}, cut at {cut} {way}"
+
+
+def test_each_operation_takes_as_few_flights_as_are_safe(place: Path) -> None:
+    """SSH-10: the counts that docs/mirror.md tells."""
+    (place / "a").write_bytes(b"one")
+    (place / "link").symlink_to("a")
+    with local_sftp() as sessions:
+        files = SFTPFiles(sessions)
+
+        def look(name: str, held: Present | None = None) -> tuple[int, FileState]:
+            flights, wanted = Flights(), [Wanted(RemotePath(f"{place}/{name}"), held)]
+            (found,) = files.observe(wanted, roots=ANYWHERE, flights=flights, limit_bytes=100)
+            assert found.state is not None
+            return flights.count, found.state
+
+        def write(name: str, expected: FileState, contents: bytes | None, *, by: SFTPFiles = files) -> int:
+            flights, change = Flights(), Change(RemotePath(f"{place}/{name}"), expected, contents)
+            by.replace([change], roots=ANYWHERE, flights=flights)
+            return flights.count
+
+        n_cold, state = look("a")
+        assert isinstance(state, Present)
+        n_held, _ = look("a", state)
+        n_absent, absent = look("new")
+        n_link, _ = look("link")
+        assert (n_cold, n_held, n_absent, n_link) == (3, 2, 1, 5)
+        assert write("a", state, b"two") == 3
+        assert write("new", absent, b"new") == 3
+        state = look("link")[1]
+        assert write("link", state, b"three") == 5
+        assert write("dir/new", Absent(), b"new") == 5
+        assert write("a", look("a")[1], None) == 3
+        assert write("new", look("new")[1], b"unseen", by=SFTPFiles(sessions)) == 4
+    assert sorted(str(path.relative_to(place)) for path in place.rglob("*")) == ["dir", "dir/new", "link", "new"]
+
+
+def test_a_path_that_leads_elsewhere_than_it_did_is_followed_anew(place: Path) -> None:
+    """SSH-10: what was known of a path is a guess only; nothing stays at the place that was guessed."""
+    for folder in ("one", "two"):
+        (place / folder).mkdir()
+        (place / folder / "a").write_bytes(b"same")
+    (place / "way").symlink_to("one")
+    with local_sftp() as sessions:
+        files, wanted = SFTPFiles(sessions), [Wanted(RemotePath(f"{place}/way/a"))]
+        (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=100)
+        assert found.state is not None
+        (place / "way").unlink()
+        (place / "way").symlink_to("two")
+        with pytest.raises(OutsideWorkspace):
+            files.replace(
+                [Change(found.path, found.state, b"new")], roots=[RemotePath(f"{place}/one")], flights=Flights()
+            )
+        assert [path.name for path in place.rglob("*") if path.name.startswith(".rc")] == []
+        files.replace([Change(found.path, found.state, b"new")], roots=ANYWHERE, flights=Flights())
+    assert ((place / "one" / "a").read_bytes(), (place / "two" / "a").read_bytes()) == (b"same", b"new")
+    assert [path.name for path in place.rglob("*") if path.name.startswith(".rc")] == []
+
+
+def test_a_lock_whose_owner_has_died_is_taken_over(place: Path) -> None:
+    """SYNC-5, SSH-10: one that nobody has touched for long; an empty one at once."""
+    (place / ".rc-lock" / "0123456789abcdef").mkdir(parents=True)
+    with local_sftp() as sessions:
+        files = SFTPFiles(sessions, memory=ServerMemory(locks=StaleLocks(after_s=0.0)))
+        files.replace([Change(RemotePath(f"{place}/a"), Absent(), b"x")], roots=ANYWHERE, flights=Flights())
+        (place / ".rc-lock").mkdir()
+        SFTPFiles(sessions).replace(
+            [Change(RemotePath(f"{place}/b"), Absent(), b"x")], roots=ANYWHERE, flights=Flights()
+        )
+    assert sorted(path.name for path in place.iterdir()) == ["a", "b"]
+
+
+def test_old_and_new_contents_beyond_every_window_pass_each_other(place: Path) -> None:
+    """SSH-10: both travel in one flight, and neither side waits for the other to read."""
+    old, new = os.urandom(9_000_000), os.urandom(9_000_000)
+    (place / "a").write_bytes(old)
+    with local_sftp() as sessions:
+        files, wanted = SFTPFiles(sessions), [Wanted(RemotePath(f"{place}/a"))]
+        (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 30)
+        assert found.state is not None
+        files.replace([Change(found.path, found.state, new)], roots=ANYWHERE, flights=Flights())
+    assert (place / "a").read_bytes() == new
 
 
 def test_two_engines_with_retry_lose_nothing(place: Path) -> None:

@@ -22,11 +22,13 @@ from remote_code.ssh.connection import Connection, connect
 from remote_code.ssh.options import resolve
 from remote_code.ssh.secrets import Secrets
 from remote_code.ssh.target import parse_command
+from tests.support.dropbear import DropbearServer
+from tests.support.sftp_servers import SFTP_SERVER
 from tests.support.sshd import SSHServer
 
 
 @contextmanager
-def sessions_on(server: SSHServer) -> Iterator[SFTPSessions]:
+def sessions_on(server: SSHServer | DropbearServer) -> Iterator[SFTPSessions]:
     options = resolve(parse_command(server.command()), user_config=None, system_config=None)
 
     def dial() -> Connection:
@@ -104,4 +106,13 @@ def test_a_server_without_sftp_refuses_by_name(tmp_path: Path) -> None:
         sessions_on(server) as sessions,
         pytest.raises(SFTPError),
     ):
+        probe_sftp(sessions, None, user="me", flights=Flights())
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.getuid() != 0, reason="Dropbear needs root")
+def test_a_dropbear_without_sftp_refuses_by_name(tmp_path: Path) -> None:
+    """SSH-10"""
+    nothing = {SFTP_SERVER: "/bin/false"}
+    with DropbearServer(tmp_path, mounts=nothing) as server, sessions_on(server) as sessions, pytest.raises(SFTPError):
         probe_sftp(sessions, None, user="me", flights=Flights())

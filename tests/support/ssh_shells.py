@@ -4,14 +4,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
+from remote_code.shell.boot import Place
 from remote_code.shell.job import Command, Flights, Result
 from remote_code.shell.pool import LinkStatus, PoolSettings, Shells
 from remote_code.ssh.connection import Connection, connect
 from remote_code.ssh.options import resolve
 from remote_code.ssh.secrets import Secrets
 from remote_code.ssh.target import parse_command
+from tests.support.dropbear import DropbearServer
+from tests.support.posix_shells import shell_command
 
 T = TypeVar("T")
 
@@ -36,6 +40,21 @@ def ssh_shells(
         yield shells
     finally:
         shells.close()
+
+
+@contextmanager
+def busybox_shells(folder: Path, *, library: str) -> Iterator[Shells]:
+    """Run a pool over a Dropbear without SFTP (as root only), on a machine that has BusyBox alone."""
+    shell, environment = shell_command("ash", folder)
+    wrapper = folder / "busybox-sh"
+    wrapper.write_text(f'#!{shell}\nPATH={environment["PATH"]}\nexec {shell} "$@"\n', encoding="ascii")
+    wrapper.chmod(0o755)
+    settings = PoolSettings(place=Place(shell=str(wrapper)))
+    with (
+        DropbearServer(folder / "server") as server,
+        ssh_shells(server.command(), settings=settings, library=library) as shells,
+    ):
+        yield shells
 
 
 def run(shells: Shells, text: str, *, workdir: object = "/", timeout_s: float = 20.0) -> Result:
