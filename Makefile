@@ -25,6 +25,7 @@ check: setup  ## Format, lint, types, layers, generated files.
 bench: setup system-packages  ## Round trips and times; figures in docs/performance.md come from here.
 	$(BIN)/python -m benchmarks.round_trips
 	$(BIN)/python -m benchmarks.bursts
+	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.text_report
 	$(BIN)/pytest benchmarks --benchmark-columns=min,median,rounds --benchmark-sort=name --timeout=1200

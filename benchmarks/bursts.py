@@ -43,6 +43,9 @@ def main() -> None:
     ]
     large = [Row(f"20 reads and greps at once, pools of {LARGE}: the last answer", "3", _reads_and_greps)]
     _measure(rows, {})
+    cold = Row("20 reads and greps at once, the first calls of an engine: the last answer", "3", _reads_and_greps)
+    _measure_cold(cold)
+    rows.insert(1, cold)
     _measure(large, {"REMOTE_POOL_COMMAND_SIZE": str(LARGE), "REMOTE_POOL_FILE_SIZE": str(LARGE)})
     rows += large
     delays = " | ".join(f"at {delay_s * 1000:.0f} ms" for delay_s in DELAYS_S[1:])
@@ -80,6 +83,19 @@ def _measure(rows: list[Row], variables: Mapping[str, str]) -> None:
             proxy.one_way_s = delay_s / 2
             for row in rows:
                 row.times_s[delay_s] = statistics.median(_settled(engine, row.run) for _ in range(REPEATS))
+
+
+def _measure_cold(row: Row) -> None:
+    """Measure with an engine for each time, connected the moment before, which has read nothing yet."""
+    for delay_s in DELAYS_S:
+        times_s = []
+        for _ in range(REPEATS):
+            with _engine({}) as (engine, proxy):
+                proxy.one_way_s = delay_s / 2
+                while engine.request("status", {})["state"] != "ready":
+                    time.sleep(0.01)
+                times_s.append(row.run(engine))
+        row.times_s[delay_s] = statistics.median(times_s)
 
 
 @contextmanager
