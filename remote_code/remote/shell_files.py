@@ -28,6 +28,7 @@ from remote_code.remote.state import (
 from remote_code.shell.job import Flights, Script
 
 _PATHS_PER_JOB = 1_000
+_PATHS_PER_LOOK = 200
 _PATH_BYTES_PER_JOB = 256 * 1024
 """Linux gives all arguments of one program 2 MB, macOS 1 MB; the paths of a job are the arguments of one `stat`."""
 _ATTEMPTS = 10
@@ -102,11 +103,14 @@ class ShellFiles:
         # A file that is younger than this could be rewritten while it is read, with equal stamps before and after.
         young_ns = now_ns - COARSEST_CLOCK_NS
         day, second = second_of(young_ns, is_bsd=self._host.variants.get("stat") == "bsd")
-        words = [_roots(roots), f"rc_observe {token} {limit_bytes} {day} {second}"]
-        for each in wanted:
-            stamp, digest = self._proof(each.held)
-            words.append(f" {quote(each.path)} {quote(stamp)} {digest}")
-        text = "".join([*words, "\n"])
+        words = [_roots(roots), f"rc_observe {token} {limit_bytes} {day} {second}\n"]
+        for first in range(0, len(wanted), _PATHS_PER_LOOK):
+            words.append("rc_look_at")
+            for each in wanted[first : first + _PATHS_PER_LOOK]:
+                stamp, digest = self._proof(each.held)
+                words.append(f" {quote(each.path)} {quote(stamp)} {digest}")
+            words.append("\n")
+        text = "".join([*words, "rc_contents\n"])
         # The size of what will come is not known: a limit on many paths would allow hours.
         timeout_s = _timeout_s(min(limit_bytes * len(wanted), 64 << 20))
         data = run(self._runner, Script(text, timeout_s=timeout_s, is_repeatable=True), flights=flights)

@@ -8,7 +8,7 @@ rc_clean() {
   clean_n=0
   while [ $# -ge 6 ]; do
     clean_n=$((clean_n + 1))
-    clean_word=none
+    clean_word=none real_text=''
     rc_real "$3"
     cd /
     clean_name=.rc-$1-$2

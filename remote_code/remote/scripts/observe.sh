@@ -1,7 +1,10 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # What many paths are now, and the contents of those that differ from what the caller holds.
 
-# rc_observe TOKEN LIMIT DAY SECOND [PATH STATE DIGEST]...
+# rc_observe TOKEN LIMIT DAY SECOND
+# rc_look_at [PATH STATE DIGEST]...   as often as is needed, with some hundred paths at most: dash has few buckets for
+#                                     variables, and would search in them for most of the time
+# rc_contents
 #   STATE and DIGEST: what the caller holds of it, or "-". An equal state is taken as proof; with STATE "-" and a
 #   digest, equal contents are. LIMIT: the largest file whose bytes are sent. DAY and SECOND: see rc_is_young.
 # Prints for each path "index kind links verdict digest length state" and the real path; then "B n", the bytes of the n
@@ -12,108 +15,125 @@
 # digests: within one tick of the clock two changes leave equal states.
 # Outside the roots the real path is told and nothing else.
 rc_observe() {
-  observe_token=$1 observe_limit=$2 RC_YOUNG_DAY=$3 RC_YOUNG_SECOND=$4 observe_n=0
-  shift 4
-  observe_existing=0 observe_list=
+  observe_token=$1 observe_limit=$2 RC_YOUNG_DAY=$3 RC_YOUNG_SECOND=$4
+  observe_base=0 observe_m=0 observe_list='' observe_y=0 observe_young=''
+}
+
+rc_look_at() {
+  rc_observe_places "$@"
+  cd /
+  rc_observe_states
+  rc_observe_verdicts "$@"
+  observe_i=0
+  while [ "$observe_i" -lt "$observe_n" ]; do
+    observe_i=$((observe_i + 1))
+    eval "observe_path=\$ob_path$observe_i observe_head=\$ob_head$observe_i observe_state=\$ob_state$observe_i"
+    case $observe_head in *+*)
+      observe_m=$((observe_m + 1))
+      eval "ob_sent$observe_m=\$observe_path"
+      observe_list="$observe_list \"\$ob_sent$observe_m\""
+      ! rc_is_young "$observe_state" || {
+        observe_y=$((observe_y + 1))
+        eval "ob_young$observe_y=$((observe_base + observe_i))"
+        observe_young="$observe_young \"\$ob_sent$observe_m\""
+      }
+      ;;
+    esac
+    printf '%s %s %s %s\n%s\n' "$((observe_base + observe_i))" "$observe_head" "${#observe_path}" "$observe_state" \
+      "$observe_path"
+  done
+  observe_base=$((observe_base + observe_n))
+}
+
+# Sets ob_path, and in ob_head kind and links, of each path; observe_n, and the paths for stat, "/" for what has no state.
+rc_observe_places() {
+  observe_n=0 observe_operands=''
   while [ $# -ge 3 ]; do
     observe_n=$((observe_n + 1))
     rc_real "$1"
     rc_allowed "$RC_PATH" || RC_KIND=O
-    eval "ob_kind$observe_n=\$RC_KIND ob_path$observe_n=\$RC_PATH ob_hops$observe_n=\$RC_HOPS"
-    eval "ob_held$observe_n=\$2 ob_wanted$observe_n=\$3"
+    eval "ob_path$observe_n=\$RC_PATH ob_head$observe_n=\"\$RC_KIND \$RC_HOPS\""
     case $RC_KIND in
-      f | d | o)
-        observe_existing=$((observe_existing + 1))
-        eval "ob_existing$observe_existing=$observe_n"
-        observe_list="$observe_list \"\$ob_path$observe_n\""
-        ;;
+      f | d | o) observe_operands="$observe_operands \"\$ob_path$observe_n\"" ;;
+      *) observe_operands="$observe_operands /" ;;
     esac
     shift 3
   done
-  cd /
-  [ "$observe_existing" -eq 0 ] || rc_observe_states
-  rc_observe_verdicts
-  rc_observe_print
 }
 
-# Sets ob_state of all existing paths, by one program.
+# Sets ob_state of all paths, by one program.
 rc_observe_states() {
-  eval "observe_text=\$(rc_stat $observe_list)"
-  observe_whole=1
-  rc_split "$observe_text" RC_state "$observe_existing" || observe_whole=
+  eval "observe_text=\$(rc_stat $observe_operands)"
+  ! rc_split "$observe_text" ob_state "$observe_n" || return 0
+  # One has vanished meanwhile; which one the lines do not say.
   observe_i=0
-  while [ "$observe_i" -lt "$observe_existing" ]; do
+  while [ "$observe_i" -lt "$observe_n" ]; do
     observe_i=$((observe_i + 1))
-    eval "observe_j=\$ob_existing$observe_i"
-    if [ -n "$observe_whole" ]; then
-      eval "ob_state$observe_j=\$RC_state$observe_i"
-    else
-      # One has vanished meanwhile; which one the lines do not say.
-      eval "ob_state$observe_j=\$(rc_stat \"\$ob_path$observe_j\")" || eval "ob_state$observe_j= ob_kind$observe_j=a"
-    fi
+    eval "observe_head=\$ob_head$observe_i"
+    case $observe_head in
+      [fdo]*)
+        eval "ob_state$observe_i=\$(rc_stat \"\$ob_path$observe_i\")" ||
+          eval "ob_head$observe_i=\"a \${observe_head#* }\""
+        ;;
+    esac
   done
 }
 
-# Sets ob_verdict of all files, and ob_digest where a digest was held; all digests by one program.
+# Adds verdict and digest to ob_head; all digests by one program. The state of what is none of f, d, o becomes "-".
 rc_observe_verdicts() {
-  observe_i=0 observe_list='' observe_m=0
+  observe_i=0 observe_asked='' observe_k=0
   while [ "$observe_i" -lt "$observe_n" ]; do
     observe_i=$((observe_i + 1))
-    eval "observe_kind=\$ob_kind$observe_i observe_state=\${ob_state$observe_i-}"
-    [ "$observe_kind" = f ] || continue
-    eval "observe_held=\$ob_held$observe_i observe_wanted=\$ob_wanted$observe_i observe_path=\$ob_path$observe_i"
-    if [ "$observe_state" = "$observe_held" ]; then
-      observe_verdict='='
-    elif [ ! -r "$observe_path" ]; then
-      observe_verdict='!'
-    else
-      observe_size=${observe_state#* }
-      observe_verdict=+
-      [ "${observe_size%% *}" -le "$observe_limit" ] || observe_verdict='>'
-      if [ "$observe_wanted" != - ]; then
-        observe_m=$((observe_m + 1))
-        eval "ob_asked$observe_m=$observe_i"
-        observe_list="$observe_list \"\$ob_path$observe_i\""
-      fi
-    fi
-    eval "ob_verdict$observe_i=\$observe_verdict"
+    eval "observe_head=\$ob_head$observe_i observe_state=\$ob_state$observe_i"
+    observe_verdict=-
+    case $observe_head in
+      [do]*) ;;
+      f*)
+        observe_verdict='='
+        [ "$observe_state" = "$2" ] || rc_observe_differing "$3"
+        ;;
+      *) eval "ob_state$observe_i=-" ;;
+    esac
+    eval "ob_head$observe_i=\"\$observe_head \$observe_verdict -\""
+    shift 3
   done
-  rc_digests "$observe_m" "$observe_list"
+  [ "$observe_k" -gt 0 ] || return 0
+  rc_digests "$observe_k" "$observe_asked"
   observe_i=0
-  while [ "$observe_i" -lt "$observe_m" ]; do
+  while [ "$observe_i" -lt "$observe_k" ]; do
     observe_i=$((observe_i + 1))
-    eval "observe_j=\$ob_asked$observe_i observe_digest=\$RC_digest$observe_i"
-    eval "ob_digest$observe_j=\$observe_digest observe_wanted=\$ob_wanted$observe_j"
-    [ "$observe_digest" != "$observe_wanted" ] || eval "ob_verdict$observe_j='~'"
+    eval "observe_j=\$ob_asked$observe_i observe_digest=\$RC_digest$observe_i observe_wanted=\$ob_wanted$observe_i"
+    eval "observe_head=\${ob_head$observe_j% -}"
+    [ "$observe_digest" != "$observe_wanted" ] || observe_head="${observe_head% *} ~"
+    eval "ob_head$observe_j=\"\$observe_head \${observe_digest:--}\""
   done
 }
 
-rc_observe_print() {
-  observe_i=0 observe_list='' observe_m=0 observe_young='' observe_y=0
-  while [ "$observe_i" -lt "$observe_n" ]; do
-    observe_i=$((observe_i + 1))
-    eval "observe_kind=\$ob_kind$observe_i observe_path=\$ob_path$observe_i observe_hops=\$ob_hops$observe_i"
-    eval "observe_verdict=\${ob_verdict$observe_i:--} observe_digest=\${ob_digest$observe_i:--}"
-    eval "observe_state=\${ob_state$observe_i:--}"
-    if [ "$observe_verdict" = + ]; then
-      observe_m=$((observe_m + 1))
-      observe_list="$observe_list \"\$ob_path$observe_i\""
-      ! rc_is_young "$observe_state" || {
-        observe_y=$((observe_y + 1))
-        eval "ob_young$observe_y=$observe_i"
-        observe_young="$observe_young \"\$ob_path$observe_i\""
-      }
-    fi
-    printf '%s %s %s %s %s %s %s\n%s\n' "$observe_i" "$observe_kind" "$observe_hops" "$observe_verdict" \
-      "$observe_digest" "${#observe_path}" "$observe_state" "$observe_path"
-  done
+# rc_observe_differing DIGEST: sets observe_verdict of file observe_i, whose state is not as held.
+rc_observe_differing() {
+  eval "observe_path=\$ob_path$observe_i"
+  [ -r "$observe_path" ] || {
+    observe_verdict='!'
+    return 0
+  }
+  observe_size=${observe_state#* }
+  observe_verdict=+
+  [ "${observe_size%% *}" -le "$observe_limit" ] || observe_verdict='>'
+  [ "$1" != - ] || return 0
+  observe_k=$((observe_k + 1))
+  eval "ob_asked$observe_k=$observe_i ob_wanted$observe_k=\$1"
+  observe_asked="$observe_asked \"\$ob_path$observe_i\""
+}
+
+rc_contents() {
   printf 'B %s\n' "$observe_m"
   [ "$observe_m" -gt 0 ] || return 0
   eval "cat -- $observe_list" 2>/dev/null
   printf '\n%s\n' "$observe_token"
-  [ "$RC_SHA" = none ] || rc_digests "$observe_y" "$observe_young"
+  [ "$RC_SHA" != none ] || observe_y=0
+  rc_digests "$observe_y" "$observe_young"
   observe_i=0
-  while [ "$observe_i" -lt "$observe_y" ] && [ "$RC_SHA" != none ]; do
+  while [ "$observe_i" -lt "$observe_y" ]; do
     observe_i=$((observe_i + 1))
     eval "printf 'D %s %s\n' \"\$ob_young$observe_i\" \"\${RC_digest$observe_i:--}\""
   done

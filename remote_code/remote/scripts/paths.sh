@@ -36,6 +36,9 @@ rc_allowed() {
   return 1
 }
 
+# The directory that was entered last, and where it was.
+real_text='' real_dir=''
+
 # rc_real PATH: follow all links of an absolute path. Changes the working directory. Sets
 #   RC_PATH  the real path; for an absent file where a write would create it
 #   RC_DIR   its directory, empty for /
@@ -52,11 +55,15 @@ rc_real() {
       return
     fi
     RC_DIR=${RC_PATH%/*} real_name=${RC_PATH##*/}
-    cd -P -- "${RC_DIR:-/}" 2>/dev/null || {
-      rc_real_absent
-      return
+    # Many files of one directory lead through it once.
+    [ "$RC_DIR/" = "$real_text" ] || {
+      cd -P -- "${RC_DIR:-/}" 2>/dev/null || {
+        rc_real_absent
+        return
+      }
+      real_text=$RC_DIR/ real_dir=${PWD%/}
     }
-    RC_PATH=${PWD%/}/$real_name
+    RC_PATH=$real_dir/$real_name
     rc_trim
     RC_DIR=${RC_PATH%/*}
     [ -L "$RC_PATH" ] || break
