@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 from remote_code.config import without_secrets
 from remote_code.errors import ConfigError, ConnectionFailed, ConnectTimeout
-from remote_code.ssh.options import NetworkOptions, Options
+from remote_code.ssh.canonical import FAMILIES
+from remote_code.ssh.meaning import NetworkOptions
+from remote_code.ssh.options import Options
 
 if TYPE_CHECKING:
     from paramiko.channel import Channel
@@ -28,8 +30,6 @@ USER_TIMEOUT_MS = 14_000
 
 ENDED_EARLY = "ended the connection before it identified itself"
 """What is said of a server that accepts and goes, whichever way and moment it does."""
-
-_FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 _Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
@@ -100,7 +100,7 @@ def _look_up(options: Options, deadline: float, timeout_s: float) -> list[_Addre
             rows = socket.getaddrinfo(
                 options.host_name,
                 options.port,
-                _FAMILIES[options.network.address_family],
+                FAMILIES[options.network.address_family],
                 socket.SOCK_STREAM,
             )
             found.extend((row[0], row[4]) for row in rows)

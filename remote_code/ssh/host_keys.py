@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from remote_code.errors import HostKeyMismatch
-from remote_code.ssh.options import HostKeyOptions
+from remote_code.ssh.meaning import HostKeyOptions
 from remote_code.ssh.patterns import matches_list
 from remote_code.ssh.secrets import Ask
 

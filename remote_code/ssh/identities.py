@@ -18,7 +18,7 @@ from remote_code.ssh.keys import (
     read_public_line,
     type_of,
 )
-from remote_code.ssh.options import LoginOptions
+from remote_code.ssh.meaning import LoginOptions
 
 
 @dataclass(slots=True)

@@ -58,13 +58,11 @@ def _keywords() -> list[Keyword]:
         _yes_no("BatchMode"),
         Keyword("BindAddress", Kind.WORD, honoured),
         Keyword("BindInterface", Kind.WORD, honoured),
-        Keyword(
-            "CanonicalizeHostname",
-            Kind.CHOICE,
-            by_program,
-            _TRUE_FALSE | {"always": "always"},
-            harmless=("false",),
-        ),
+        Keyword("CanonicalDomains", Kind.WORDS, honoured),
+        _yes_no("CanonicalizeFallbackLocal"),
+        Keyword("CanonicalizeHostname", Kind.CHOICE, honoured, _TRUE_FALSE | {"always": "always"}),
+        Keyword("CanonicalizeMaxDots", Kind.NUMBER, honoured),
+        Keyword("CanonicalizePermittedCNAMEs", Kind.WORDS, honoured),
         Keyword("CASignatureAlgorithms", Kind.ALGORITHMS, honoured),
         Keyword("CertificateFile", Kind.EACH, honoured),
         Keyword("Ciphers", Kind.ALGORITHMS, honoured),
@@ -129,8 +127,7 @@ def _keywords() -> list[Keyword]:
 
 
 _MEANINGLESS = (
-    *("AddKeysToAgent", "AfsTokenPassing", "CanonicalDomains", "CanonicalizeFallbackLocal"),
-    *("CanonicalizeMaxDots", "CanonicalizePermittedCNAMEs", "ChannelTimeout", "CheckHostIP", "Cipher"),
+    *("AddKeysToAgent", "AfsTokenPassing", "ChannelTimeout", "CheckHostIP", "Cipher"),
     *("ClearAllForwardings", "CompressionLevel", "ControlMaster", "ControlPath", "ControlPersist"),
     *("DynamicForward", "EnableEscapeCommandline", "EnableSSHKeysign", "EscapeChar", "ExitOnForwardFailure"),
     *("FallbackToRsh", "FingerprintHash", "ForkAfterAuthentication", "ForwardX11", "ForwardX11Timeout"),

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from remote_code.ssh.algorithms import KEYWORD, Kind
-from remote_code.ssh.config_file import Jump
-from remote_code.ssh.options import DEFAULT_IDENTITY_FILES, Options, read_rekey_limit
+from remote_code.ssh.meaning import DEFAULT_IDENTITY_FILES
+from remote_code.ssh.options import Options
+from remote_code.ssh.settings import Jump, read_rekey_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def lines(options: Options) -> Iterator[Line]:
     """Yield the options in the order of `ssh -G`."""
     printer = _Printer(options)
     yield from printer.always("user", options.user, "User")
-    yield from printer.always("hostname", options.host_name, "HostName")
+    yield from printer.host_name()
     yield from printer.always("port", str(options.port), "Port")
     for keyword, default in _PLAIN:
         yield from printer.always(keyword.lower(), options.settings.word(keyword) or default, keyword)
@@ -49,12 +50,14 @@ def lines(options: Options) -> Iterator[Line]:
     yield from printer.if_set("PreferredAuthentications")
     yield from printer.algorithms("pubkeys")
     yield from printer.each("IdentityFile", DEFAULT_IDENTITY_FILES)
+    yield from printer.words("CanonicalDomains")
     yield from printer.each("CertificateFile", ())
     yield from printer.known_hosts("GlobalKnownHostsFile", options.host_keys.global_files)
     yield from printer.known_hosts("UserKnownHostsFile", options.host_keys.user_files)
     yield from printer.each_word("SendEnv")
     yield from printer.each_word("SetEnv")
     yield from printer.always("connecttimeout", _seconds(options.settings.word("ConnectTimeout")), "ConnectTimeout")
+    yield from printer.permitted_aliases()
     yield from printer.rekey_limit()
     yield from printer.proxy()
 
@@ -62,6 +65,8 @@ def lines(options: Options) -> Iterator[Line]:
 _PLAIN = (
     ("AddressFamily", "any"),
     ("BatchMode", "no"),
+    ("CanonicalizeFallbackLocal", "yes"),
+    ("CanonicalizeHostname", "false"),
     ("Compression", "no"),
     ("HashKnownHosts", "no"),
     ("IdentitiesOnly", "no"),
@@ -71,6 +76,7 @@ _PLAIN = (
     ("PubkeyAuthentication", "true"),
     ("StrictHostKeyChecking", "ask"),
     ("TCPKeepAlive", "yes"),
+    ("CanonicalizeMaxDots", "1"),
     ("ConnectionAttempts", "1"),
     ("NumberOfPasswordPrompts", "3"),
     ("ServerAliveCountMax", "3"),
@@ -94,6 +100,25 @@ class _Printer:
 
     def always(self, name: str, value: str, keyword: str) -> Iterator[Line]:
         yield Line(name, value, self._source(keyword))
+
+    def host_name(self) -> Iterator[Line]:
+        is_set = self._settings.first("HostName") is not None
+        options = self._options
+        is_typed = options.host_name == options.host.lower()
+        yield from self.always(
+            "hostname", options.host_name, "HostName" if is_set or is_typed else "CanonicalizeHostname"
+        )
+
+    def words(self, keyword: str) -> Iterator[Line]:
+        value = self._settings.first(keyword)
+        yield Line(keyword.lower(), " ".join(value.words) if value else "none", self._source(keyword))
+
+    def permitted_aliases(self) -> Iterator[Line]:
+        keyword = "CanonicalizePermittedCNAMEs"
+        value = self._settings.first(keyword)
+        words = ["*:*" if word == "*" else word.lower() for word in value.words] if value else ["none"]
+        # The spelling is that of `ssh -G`.
+        yield Line("canonicalizePermittedcnames", " ".join(words), self._source(keyword))
 
     def if_set(self, keyword: str) -> Iterator[Line]:
         word = self._settings.word(keyword)

@@ -35,7 +35,8 @@ COMPARED = {
     *("numberofpasswordprompts", "serveralivecountmax", "serveraliveinterval", "requiredrsasize", "bindaddress"),
     *("bindinterface", "hostkeyalias", "identityagent", "preferredauthentications", "identityfile"),
     *("certificatefile", "globalknownhostsfile", "userknownhostsfile", "sendenv", "setenv", "connecttimeout"),
-    *("rekeylimit", "proxycommand", "proxyjump"),
+    *("rekeylimit", "proxycommand", "proxyjump", "canonicalizefallbacklocal", "canonicalizehostname"),
+    *("canonicalizemaxdots", "canonicaldomains", "canonicalizePermittedcnames"),
 }
 
 # Each case: a name, the words behind `ssh -F FILE`, and the file; `@DIR@` stands for the case's own folder.
@@ -157,6 +158,16 @@ CASES: list[tuple[str, str, str]] = [
     ("ignore-unknown", "web", "IgnoreUnknown Foo*,UseKeychain\nFooBar 1\nUseKeychain yes\nPort 5\n"),
     ("meaningless", "web", "RemoteCommand none\nLocalForward 8000 a:80\nRequestTTY yes\nControlMaster auto\nPort 5\n"),
     ("canonical-off", "web", "CanonicalizeHostname no\nPort 5\n"),
+    ("canonical-options", "web", "CanonicalDomains a.org b.org\nCanonicalizeMaxDots 3\nCanonicalizeFallbackLocal no\n"),
+    ("canonical-none", "web", "CanonicalDomains none\nCanonicalizePermittedCNAMEs none\n"),
+    ("canonical-aliases", "localhost", "CanonicalizePermittedCNAMEs *.A.org,x:*.b.org *\n"),
+    ("canonical-match", "web", "CanonicalizeHostname yes\nMatch canonical\n Port 5\nMatch !canonical\n User first\n"),
+    ("canonical-behind-a-proxy", "web", "CanonicalizeHostname yes\nCanonicalDomains x\nProxyJump b\n"),
+    ("address-in-short", "127.1", "Host 127.0.0.1\n Port 5\nMatch final host 127.0.0.1\n Port 6\n"),
+    ("address-in-hexadecimal", "0x7f000001", ""),
+    ("address-of-version-6", "::0001", ""),
+    ("address-in-upper-case", "FE80::A", ""),
+    ("address-of-the-other-version", "-6 127.1", ""),
     ("upper-case-host", "Web.Example.ORG", ""),
     ("hostname-upper-case", "web", "HostName Real.ORG\n"),
     ("quoted-keyword-arguments", "web", 'Host "web" "other"\n Port 8\n'),
@@ -194,6 +205,12 @@ REFUSED: list[tuple[str, str, str]] = [
     ("empty-user", "@web", ""),
     ("unknown-option", "-Z web", ""),
     ("two-jumps", "-J a -J b web", ""),
+    ("canonical-none-and-more", "web", "CanonicalDomains none a.org\n"),
+    ("canonical-bad-domain", "web", "CanonicalDomains -x\n"),
+    ("canonical-bad-rule", "web", "CanonicalizePermittedCNAMEs x\n"),
+    ("canonical-empty-rule", "web", "CanonicalizePermittedCNAMEs x:\n"),
+    ("canonical-bad-word", "web", "CanonicalizeHostname maybe\n"),
+    ("canonical-bad-dots", "web", "CanonicalizeMaxDots few\n"),
 ]
 
 INCLUDED = {

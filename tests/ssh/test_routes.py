@@ -187,7 +187,7 @@ def test_a_hardware_key_alone_goes_through_the_ssh_program(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "line",
-    ["PKCS11Provider /lib/x.so", "CanonicalizeHostname yes", "KnownHostsCommand /bin/x", "RevokedHostKeys /x"],
+    ["PKCS11Provider /lib/x.so", "KnownHostsCommand /bin/x", "RevokedHostKeys /x"],
 )
 def test_settings_that_change_route_identity_or_trust_and_are_not_honoured_are_refused(
     tmp_path: Path, line: str
@@ -217,11 +217,13 @@ def test_what_only_the_ssh_program_can_do_goes_through_it(sshd: SSHServer, tmp_p
         host_block("plain", sshd),
         host_block("canonical", sshd, "CanonicalizeHostname yes"),
         host_block("chacha", sshd, "Ciphers chacha20-poly1305@openssh.com"),
-        host_block("behind", sshd, "ProxyJump canonical"),
+        host_block("revoked", sshd, "RevokedHostKeys /dev/null"),
+        host_block("behind", sshd, "ProxyJump revoked"),
     )
     for host, kind in [
         ("plain", Connection),
-        ("canonical", ProgramLink),
+        ("canonical", Connection),
+        ("revoked", ProgramLink),
         ("chacha", ProgramLink),
         ("behind", ProgramLink),
         ("-A plain", ProgramLink),

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from remote_code.errors import ConfigError
-from remote_code.ssh.config_file import read_time, split_arguments
+from remote_code.ssh.config_words import split_arguments
 from remote_code.ssh.options import Options, resolve
 from remote_code.ssh.patterns import matches
+from remote_code.ssh.settings import read_time
 from remote_code.ssh.target import parse_command
 
 N_RANDOM = 100_000 if os.environ.get("REMOTE_CODE_TORTURE") else 1_000
@@ -73,6 +74,31 @@ def test_newer_keywords_and_criteria_of_openssh_are_known(tmp_path: Path) -> Non
     text = "Tag blue\nObscureKeystrokeTiming no\nMatch tagged=blue\n Port 5\nMatch sessiontype exec\n User u\n"
     options = resolve_text(tmp_path, text)
     assert (options.port, options.user) == (5, "u")
+
+
+@pytest.mark.parametrize(
+    ("line", "is_matched"),
+    [
+        ("localnetwork 127.0.0.0/8", True),
+        ("localnetwork 203.0.113.0/24,127.0.0.1/32", True),
+        ("localnetwork 203.0.113.0/24", False),
+        ("!localnetwork 203.0.113.0/24,2001:db8::/32", True),
+        ("!localnetwork 127.0.0.0/8", False),
+        ("host web localnetwork=127.0.0.0/8", True),
+        ("host other localnetwork 127.0.0.0/8", False),
+    ],
+)
+def test_match_localnetwork_looks_at_the_addresses_of_this_machine(tmp_path: Path, line: str, is_matched: bool) -> None:
+    assert resolve_text(tmp_path, f"Match {line}\n Port 5\n").port == (5 if is_matched else 22)
+
+
+@pytest.mark.parametrize("network", ["10.0.0.1/8", "10.0.0.0/33", "example.org", "10.0.0.0/8,", "!127.0.0.0/8"])
+def test_a_network_that_is_none_is_refused(tmp_path: Path, network: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve_text(tmp_path, f"Match localnetwork {network}\n Port 5\n")
+    last = network.rpartition(",")[2]
+    assert caught.value.message == f"{tmp_path}/config:1: Match localnetwork cannot be {last!r}"
+    assert caught.value.facts["accepted"] == "a network such as 10.0.0.0/8"
 
 
 def test_random_files_are_read_or_refused_and_never_crash(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from remote_code.errors import HostKeyMismatch
 from remote_code.ssh.host_keys import HostKey, HostKeyCheck, KnownHosts, Place, hash_name, matches_names
-from remote_code.ssh.options import HostKeyOptions, StrictHostKeyChecking
+from remote_code.ssh.meaning import HostKeyOptions, StrictHostKeyChecking
 from remote_code.ssh.secrets import Ask
 from remote_code.ssh.wire import put_string
 
