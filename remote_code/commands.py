@@ -30,6 +30,7 @@ TEMPLATE_TIMEOUT_S = 120.0
 app = typer.Typer(
     name="remote-code",
     help="The file and shell tools of an AI coding agent act on another machine over SSH.",
+    epilog="REMOTE_SSH names the target: one ssh command as you would type it. REMOTE_WORKDIR is the directory there.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -150,10 +151,13 @@ def install(
     """Put the plugin and the badge into OpenCode's configuration; what stands there is kept."""
     from remote_code.opencode.install import engine_command
     from remote_code.opencode.install import install as run
-    from remote_code.opencode.local import config_dir
+    from remote_code.opencode.local import config_dir, own_dir
 
-    folder = config_dir(os.environ, home=Path.home())
-    _report("installed", lambda: run(folder, command=engine_command(), dry_run=dry_run), is_dry_run=dry_run)
+    home = Path.home()
+    folder, own = config_dir(os.environ, home=home), own_dir(home)
+    _report(
+        "installed", lambda: run(folder, command=engine_command(), own_dir=own, dry_run=dry_run), is_dry_run=dry_run
+    )
 
 
 @app.command()
@@ -162,17 +166,24 @@ def uninstall(
 ) -> None:
     """Take the plugin and the badge out of OpenCode's configuration, and nothing else."""
     from remote_code.opencode.install import uninstall as run
-    from remote_code.opencode.local import config_dir
+    from remote_code.opencode.local import config_dir, own_dir
 
-    folder = config_dir(os.environ, home=Path.home())
-    _report("uninstalled", lambda: run(folder, dry_run=dry_run), is_dry_run=dry_run)
+    home = Path.home()
+    folder, own = config_dir(os.environ, home=home), own_dir(home)
+    _report("uninstalled", lambda: run(folder, own_dir=own, dry_run=dry_run), is_dry_run=dry_run)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def launch(context: typer.Context) -> None:
-    """Start OpenCode for the target from its own session folder; all arguments are OpenCode's."""
+    """Start OpenCode for the target from its own session folder; all arguments are OpenCode's.
+
+    Only the first may be ours: the name of a target that is kept in targets.toml.
+    """
     from remote_code.opencode.launch import launch as run
 
+    if context.args == ["--help"]:
+        typer.echo(context.get_help())
+        raise typer.Exit
     try:
         status = run(context.args, environ=os.environ, home=Path.home(), before=meet_hosts)
     except RemoteCodeError as exc:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from remote_code.errors import ConfigError
 from remote_code.opencode.jsonc import JSONCError, Node, append_item, member, parse, remove_item, replace
+from remote_code.opencode.npmrc import with_bound, without_bound
 
 PLUGIN_DIR = Path(__file__).resolve().parent.parent / "plugin"
 """Where the package holds what OpenCode loads."""
@@ -72,25 +73,34 @@ def engine_command() -> list[str]:
     return [sys.executable, "-P", "-m", "remote_code.cli"]
 
 
-def install(config_dir: Path, *, command: Sequence[str], dry_run: bool = False) -> Report:
+def install(config_dir: Path, *, command: Sequence[str], own_dir: Path | None = None, dry_run: bool = False) -> Report:
     """Add plugin and badge to OpenCode's global configuration; an older entry of ours is replaced where it stands.
 
-    `command` starts `remote-code` (see `engine_command`); the plugin calls it with `serve`. A second call changes
-    nothing.
+    `command` starts `remote-code` (see `engine_command`); the plugin calls it with `serve`. `own_dir` is the folder
+    that the plugin keeps its files in, which OpenCode takes for a configuration folder too: no start waits for npm's
+    retries in either (see `npmrc`). A second call changes nothing.
 
     Raises:
         ConfigError: a configuration file cannot be read as JSON with comments; nothing was changed.
     """
-    return _apply(config_dir, _entries(command), _with_entry, dry_run=dry_run)
+    changes = [
+        *_entry_changes(config_dir, _entries(command), _with_entry),
+        *_npm_changes(config_dir, own_dir, with_bound),
+    ]
+    return _apply(changes, dry_run=dry_run)
 
 
-def uninstall(config_dir: Path, *, dry_run: bool = False) -> Report:
+def uninstall(config_dir: Path, *, own_dir: Path | None = None, dry_run: bool = False) -> Report:
     """Remove what `install` added, whichever installation did; a file that holds nothing else is deleted.
 
     Raises:
         ConfigError: a configuration file cannot be read as JSON with comments; nothing was changed.
     """
-    return _apply(config_dir, _entries([]), _without_entry, dry_run=dry_run)
+    changes = [
+        *_entry_changes(config_dir, _entries([]), _without_entry),
+        *_npm_changes(config_dir, own_dir, without_bound),
+    ]
+    return _apply(changes, dry_run=dry_run)
 
 
 def _entries(command: Sequence[str]) -> list[_Entry]:
@@ -98,25 +108,38 @@ def _entries(command: Sequence[str]) -> list[_Entry]:
     return [server, _Entry("tui", "https://opencode.ai/tui.json", "tui.tsx")]
 
 
-def _apply(
-    config_dir: Path, entries: Sequence[_Entry], edit: Callable[[str | None, _Entry], str | None], *, dry_run: bool
-) -> Report:
+def _entry_changes(
+    config_dir: Path, entries: Sequence[_Entry], edit: Callable[[str | None, _Entry], str | None]
+) -> list[Change]:
     changes = []
     for entry in entries:
         path, before = _find_file(config_dir, entry)
         try:
-            after = edit(before, entry)
+            changes.append(Change(path, before, edit(before, entry)))
         except JSONCError as exc:
             raise ConfigError(
                 f'"{path}" cannot be read as JSON with comments ({exc}); correct it and try again. Nothing was changed',
                 value=str(path),
             ) from exc
-        if after != before:
-            changes.append(Change(path, before, after))
+    return changes
+
+
+def _npm_changes(config_dir: Path, own_dir: Path | None, edit: Callable[[str | None], str | None]) -> list[Change]:
+    changes = []
+    for folder in (config_dir, own_dir):
+        if folder is not None:
+            path = folder / ".npmrc"
+            before = _read(path) if path.is_file() else None
+            changes.append(Change(path, before, edit(before)))
+    return changes
+
+
+def _apply(changes: Sequence[Change], *, dry_run: bool) -> Report:
+    real = [change for change in changes if change.after != change.before]
     if not dry_run:
-        for change in changes:
+        for change in real:
             _write(change)
-    return Report(changes)
+    return Report(real)
 
 
 def _find_file(config_dir: Path, entry: _Entry) -> tuple[Path, str | None]:

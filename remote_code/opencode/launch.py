@@ -8,7 +8,6 @@ from pathlib import Path
 
 from remote_code.config import Config
 from remote_code.errors import ConfigError
-from remote_code.opencode.local import config_dir
 from remote_code.opencode.slug import session_folder
 from remote_code.opencode.targets import read_targets, targets_file, with_target
 from remote_code.ssh.target import parse_command
@@ -34,12 +33,11 @@ def launch(
     folder = prepare_folder(environ, home=home)
     program = find_opencode(environ)
     before(environ)
-    variables = bounded_install(environ, home=home)
     command = [program, *arguments]
     if os.name == "nt":
-        return subprocess.run(command, cwd=folder, env=variables, check=False).returncode
+        return subprocess.run(command, cwd=folder, env=dict(environ), check=False).returncode
     os.chdir(folder)
-    os.execve(program, command, {**variables, "PWD": str(folder)})
+    os.execve(program, command, {**environ, "PWD": str(folder)})
 
 
 def pick_target(
@@ -85,16 +83,3 @@ def find_opencode(environ: Mapping[str, str]) -> str:
             value=path,
         )
     return program
-
-
-def bounded_install(environ: Mapping[str, str], *, home: Path) -> dict[str, str]:
-    """Return the environment for OpenCode: without network its first start must not wait for npm.
-
-    Before it loads any plugin OpenCode installs a package of its own into each configuration folder that has no
-    `node_modules`; npm's usual retries make that 75 s where the registry cannot be reached. Ours does not need it.
-    """
-    variables = dict(environ)
-    folders = [config_dir(environ, home=home), home / ".opencode"]
-    if not all((folder / "node_modules").exists() for folder in folders):
-        variables.setdefault("npm_config_fetch_retries", "0")
-    return variables

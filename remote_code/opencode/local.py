@@ -12,6 +12,11 @@ def config_dir(environ: Mapping[str, str], *, home: Path) -> Path:
     return Path(base) / "opencode"
 
 
+def own_dir(home: Path) -> Path:
+    """Return the folder of our files: mirrors, session folders, status of running processes."""
+    return home / ".opencode"
+
+
 def local_side(environ: Mapping[str, str], *, home: Path, directory: str, worktree: str) -> LocalSide:
     """Return what belongs to this machine, for an OpenCode that was opened in `directory`."""
     files = {str(config_dir(environ, home=home) / "AGENTS.md"), str(home / ".claude" / "CLAUDE.md")}

@@ -23,6 +23,29 @@ def test_install_writes_both_files_and_uninstall_deletes_them(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_start_waits_for_npms_retries_in_any_of_opencodes_folders(tmp_path: Path) -> None:
+    """OC-2: what a user has set for npm there stays, and comes back byte for byte."""
+    config_dir, own_dir = tmp_path / "config", tmp_path / "own"
+    for folder, text in ((config_dir, "registry=http://mirror/"), (own_dir, "fetch-retries = 7\n")):
+        folder.mkdir()
+        (folder / ".npmrc").write_text(text, encoding="utf-8")
+    install(config_dir, command=COMMAND, own_dir=own_dir)
+    lines = (config_dir / ".npmrc").read_text(encoding="utf-8").splitlines()
+    assert lines[1:] == ["fetch-retries=0", "registry=http://mirror/"]
+    assert (own_dir / ".npmrc").read_text(encoding="utf-8") == "fetch-retries = 7\n"
+    assert install(config_dir, command=COMMAND, own_dir=own_dir).changes == []
+    uninstall(config_dir, own_dir=own_dir)
+    assert (config_dir / ".npmrc").read_text(encoding="utf-8") == "registry=http://mirror/"
+    assert (own_dir / ".npmrc").read_text(encoding="utf-8") == "fetch-retries = 7\n"
+
+
+def test_the_folder_of_our_files_gets_and_loses_its_setting(tmp_path: Path) -> None:
+    install(tmp_path / "config", command=COMMAND, own_dir=tmp_path / "own")
+    assert "fetch-retries=0\n" in (tmp_path / "own" / ".npmrc").read_text(encoding="utf-8")
+    uninstall(tmp_path / "config", own_dir=tmp_path / "own")
+    assert list((tmp_path / "own").iterdir()) == []
+
+
 def test_what_a_user_has_stays_byte_for_byte(tmp_path: Path) -> None:
     """OC-1."""
     mine = b'// mine\r\n{\r\n  "plugin": ["other@1.0.0"], // keep\r\n  "x-unknown": {"a": [1,2,],},\r\n}\r\n'
@@ -78,7 +101,7 @@ def test_a_malformed_configuration_is_refused_and_nothing_is_changed(tmp_path: P
     (tmp_path / "tui.json").write_text("{", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"line 1, column 2"):
         install(tmp_path, command=COMMAND)
-    assert [path.name for path in tmp_path.iterdir()] == ["tui.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["tui.json"]  # Neither an .npmrc.
 
 
 def test_uninstall_without_an_installation_changes_nothing(tmp_path: Path) -> None:

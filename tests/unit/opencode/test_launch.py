@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from remote_code.errors import ConfigError
-from remote_code.opencode.launch import bounded_install, launch, prepare_folder
+from remote_code.opencode.launch import launch, prepare_folder
 
 LAUNCHERS = Path(__file__).parents[3] / "launchers"
 
@@ -51,12 +51,11 @@ def test_the_folder_is_private_and_stable(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_npm_does_not_retry_before_its_package_is_there(tmp_path: Path) -> None:
-    assert bounded_install({}, home=tmp_path) == {"npm_config_fetch_retries": "0"}
-    assert bounded_install({"npm_config_fetch_retries": "5"}, home=tmp_path) == {"npm_config_fetch_retries": "5"}
-    for folder in (tmp_path / ".config" / "opencode", tmp_path / ".opencode"):
-        (folder / "node_modules").mkdir(parents=True)
-    assert bounded_install({}, home=tmp_path) == {}
+def test_a_lone_help_is_ours(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "remote_code.cli", "launch", "--help"]
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "NO_COLOR": "1", "COLUMNS": "120"}
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert "all arguments are OpenCode's" in ended.stdout
 
 
 def test_the_launcher_sets_its_block_and_passes_arguments_on(tmp_path: Path) -> None:
