@@ -168,15 +168,11 @@ class ShellFiles:
         """Return STATE and OLD-DIGEST of `rc_item`."""
         if isinstance(expected, Absent):
             return "absent", "-"
-        stamp, digest = self._proof(expected)
-        if (
-            stamp == "-"
-            and not read_present(
-                expected.stamp, real_path=expected.real_path, digest=None, now_ns=self._host.clock_before_now_ns()
-            ).is_settled
-        ):
-            return "+", digest
-        return stamp, digest
+        if expected.digest is None or not self._host.has_digests or expected.is_settled:
+            return expected.stamp, expected.digest or "-"
+        now_ns = self._host.clock_before_now_ns()
+        state = read_present(expected.stamp, real_path=expected.real_path, digest=None, now_ns=now_ns)
+        return ("-" if state.is_settled else "+") + expected.stamp, expected.digest
 
     def list_directory(
         self, path: RemotePath, *, roots: Sequence[RemotePath], flights: Flights

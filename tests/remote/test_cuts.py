@@ -124,7 +124,8 @@ def test_a_job_that_is_cut_at_any_byte_changes_nothing(
     for cut in cuts:
         worker, token = start_worker(shell_machine, tmp_path)
         job, notes = recorded_job(shell_machine, place, token)
-        worker.communicate(job[:cut], timeout=20)
+        # A file's state is told in fewer bytes once it is old.
+        worker.communicate(job[: min(cut, len(job) - 1)], timeout=20)
         found = clean_up_and_check(shell_machine, place, notes, context=f"seed {SEED}, cut at {cut} of {size}")
         assert found == {**OLD, "created/new": b""}, cut
         if (place / "created").exists():

@@ -1,14 +1,19 @@
 # shellcheck shell=sh disable=SC2034,SC2153,SC2154
 # What must be true before the first file of a replace is changed; the second part of replace.sh.
 
-# Proves the payloads, gives the new files their attributes, and compares all targets, before the first is changed.
+# Gives the new files their attributes, proves the payloads, and compares all targets, before the first is changed.
 # One program for all states and one for all digests, however many files there are.
 rc_check() {
-  rc_look
   check_list='' check_i=0 check_n=0
   while [ "$check_i" -lt "$RC_N" ]; do
     check_i=$((check_i + 1))
-    eval "RC_found$check_i= check_temp=\$RC_temp$check_i check_kind=\$RC_kind$check_i check_old=\$RC_old_digest$check_i"
+    eval "RC_found$check_i= RC_now$check_i= check_temp=\$RC_temp$check_i check_kind=\$RC_kind$check_i"
+    eval "check_old=\$RC_old_digest$check_i check_mode=\$RC_mode$check_i"
+    if [ -n "$check_temp" ] && [ "$check_kind" = f ]; then
+      eval "rc_copy_attributes \"\$RC_path$check_i\" \"\$RC_temp$check_i\""
+    elif [ -n "$check_temp" ] && [ "$check_mode" != - ]; then
+      chmod -- "$check_mode" "$check_temp" 2>/dev/null || rc_fail denied "$check_i" || return
+    fi
     [ -z "$check_temp" ] || {
       check_n=$((check_n + 1))
       eval "check_item$check_n=$check_i check_what$check_n=new"
@@ -32,47 +37,11 @@ rc_check() {
       eval "rc_is_whole \"\$RC_temp$check_j\" \"\$RC_size$check_j\"" || rc_fail payload "$check_j" || return
     fi
   done
-  check_i=0
-  while [ "$check_i" -lt "$RC_N" ]; do
-    check_i=$((check_i + 1))
-    eval "check_temp=\$RC_temp$check_i check_kind=\$RC_kind$check_i check_mode=\$RC_mode$check_i"
-    if [ -n "$check_temp" ] && [ "$check_kind" = f ]; then
-      eval "rc_copy_attributes \"\$RC_path$check_i\" \"\$RC_temp$check_i\""
-    elif [ -n "$check_temp" ] && [ "$check_mode" != - ]; then
-      chmod -- "$check_mode" "$check_temp" 2>/dev/null || rc_fail denied "$check_i" || return
-    fi
-  done
   # A single item is compared once only, right before it is replaced.
   [ "$RC_N" -eq 1 ] || rc_compare_all
 }
 
-# Takes the states of the targets whose digest must prove them, before it is computed: RC_seen.
-rc_look() {
-  look_list='' look_i=0 look_n=0
-  while [ "$look_i" -lt "$RC_N" ]; do
-    look_i=$((look_i + 1))
-    eval "RC_seen$look_i= RC_proven$look_i= RC_now$look_i= look_kind=\$RC_kind$look_i look_state=\$RC_old_state$look_i"
-    case $look_kind$look_state in
-      f[-+])
-        look_n=$((look_n + 1))
-        eval "look_item$look_n=$look_i"
-        look_list="$look_list \"\$RC_path$look_i\""
-        ;;
-    esac
-  done
-  [ "$look_n" -gt 0 ] || return 0
-  look_text=
-  eval "look_text=\$(rc_stat $look_list)"
-  rc_split "$look_text" RC_state "$look_n" || return 0
-  look_i=0
-  while [ "$look_i" -lt "$look_n" ]; do
-    look_i=$((look_i + 1))
-    eval "look_j=\$look_item$look_i"
-    eval "RC_seen$look_j=\$RC_state$look_i"
-  done
-}
-
-# Compares all targets by one more look, and remembers what was proven of them: RC_proven.
+# Compares all targets by one look.
 rc_compare_all() {
   all_list='' all_i=0 all_n=0
   while [ "$all_i" -lt "$RC_N" ]; do
@@ -101,8 +70,8 @@ rc_compare_all() {
   all_i=0
   while [ "$all_i" -lt "$RC_N" ]; do
     all_i=$((all_i + 1))
-    rc_compare "$all_i" first && rc_may_write "$all_i" || return
-    eval "RC_proven$all_i=\$RC_TARGET_STATE RC_now$all_i="
+    rc_compare "$all_i" && rc_may_write "$all_i" || return
+    eval "RC_now$all_i="
   done
 }
 
@@ -146,8 +115,9 @@ rc_copy_attributes() {
   esac
 }
 
-# rc_compare INDEX first|last: whether the target is still as expected: by its state, or by a digest that was computed
-# between two looks at the same state. Sets RC_TARGET_STATE and RC_TEMP_STATE.
+# rc_compare INDEX [again]: whether the target is still as expected: by its state, or by a digest that was computed while
+# its state was one and the same. Sets RC_TARGET_STATE and RC_TEMP_STATE. "again": some time has passed since the digests
+# were computed.
 rc_compare() {
   eval "compare_kind=\$RC_kind$1 compare_path=\$RC_path$1 compare_temp=\$RC_temp$1"
   eval "compare_state=\$RC_old_state$1 compare_digest=\$RC_old_digest$1 compare_found=\$RC_found$1"
@@ -157,6 +127,12 @@ rc_compare() {
     rc_fail exists "$1"
     return
   fi
+  case $compare_state${2-} in
+    +*again)
+      rc_digest_each "$compare_path"
+      compare_found=$RC_digest1
+      ;;
+  esac
   eval "RC_TARGET_STATE=\$RC_now$1 RC_TEMP_STATE=\${RC_laid$1-}"
   [ -n "$RC_TARGET_STATE" ] || {
     compare_text=$(rc_stat "$compare_path" ${compare_temp:+"$compare_temp"})
@@ -165,13 +141,11 @@ rc_compare() {
   [ "$RC_TARGET_STATE" != "$compare_state" ] || return 0
   # An empty state is that of a file that has vanished.
   if [ -n "$RC_TARGET_STATE" ] && [ -n "$compare_found" ] && [ "$compare_found" = "$compare_digest" ]; then
-    case $compare_state$2 in
-      *first | -*)
-        eval "compare_seen=\$RC_seen$1 compare_proven=\$RC_proven$1"
-        [ "$RC_TARGET_STATE" != "$compare_seen" ] || return 0
-        [ "$RC_TARGET_STATE" != "$compare_proven" ] || return 0
-        ;;
+    case $compare_state in [-+]*)
+      [ "$RC_TARGET_STATE" != "${compare_state#?}" ] || return 0
+      ;;
     esac
+    # Its state has moved, its contents may be the same.
     rc_digest_each "$compare_path"
     compare_text=$(rc_stat "$compare_path")
     [ "$RC_digest1" != "$compare_digest" ] || [ "$compare_text" != "$RC_TARGET_STATE" ] || return 0

@@ -4,8 +4,8 @@
 # rc_begin TOKEN
 # rc_item w|r PATH STATE OLD-DIGEST NEW-DIGEST MODE [SIZE]   once per file; SIZE bytes are taken from standard input
 # rc_commit INDEX...                                         all items once, in the order in which their directories are locked
-#   STATE: the state that the file must have; "absent"; "-" when it must have OLD-DIGEST instead; "+" the same of a file
-#   that may have changed so lately that its state, taken now, would not tell of a further change
+#   STATE: the state that the file must have; "absent"; "-" and the state when it must have OLD-DIGEST too, as the state
+#   was young when it was taken; "+" and the state when it still is young, and would not tell of a further change
 #   digests and MODE may be "-"
 # Prints for each file that was written "I index in-place length state" and its real path; before it "L index", bytes,
 # a newline and TOKEN, when somebody wrote into the old file after it was compared; last
@@ -141,7 +141,7 @@ rc_apply() {
     [ -e "$apply_path" ] || rc_fail changed "$1" || return
     rc_fail denied "$1" || return
   }
-  rc_compare "$1" last && rc_may_write "$1" || return
+  if [ "$RC_N" -eq 1 ]; then rc_compare 1; else rc_compare "$1" again; fi && rc_may_write "$1" || return
   rc_is_ours || rc_fail busy "$1" || return
   eval "apply_in_place=\$RC_in_place$1"
   case $apply_op$apply_kind$apply_in_place in
