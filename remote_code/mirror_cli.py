@@ -106,10 +106,22 @@ def show(
     with _open(mirror) as opened:
         shown = opened.history.show(number)
     if before:
+        if shown.is_before_lost:
+            raise SystemExit(fail(f"the contents before write {number} are no longer kept"))
         if shown.before is None:
-            raise SystemExit(fail("the contents before this write are not kept, or the file did not exist"))
+            raise SystemExit(fail(f"there was no file before write {number}"))
         sys.stdout.buffer.write(shown.before)
         return
+    # Half a diff would look like a removal or a new file.
+    if shown.is_before_lost:
+        raise SystemExit(fail(f"the contents before write {number} are no longer kept, so it cannot be shown"))
+    if shown.is_after_lost:
+        raise SystemExit(
+            fail(
+                f"what write {number} wrote is no longer held here: the file was changed elsewhere, or its copy has "
+                f"gone; `remote-code show {number} --before` prints what was there before it"
+            )
+        )
     old, new = ((each or b"").decode("utf-8", "replace") for each in (shown.before, shown.after))
     sys.stdout.write(unified(shown.entry.path, old, new))
 

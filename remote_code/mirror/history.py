@@ -67,6 +67,16 @@ class Shown:
     before: bytes | None
     after: bytes | None
 
+    @property
+    def is_before_lost(self) -> bool:
+        """Whether there were contents that nobody holds any more."""
+        return self.before is None and self.entry.before_digest is not None
+
+    @property
+    def is_after_lost(self) -> bool:
+        """Whether contents were written that nobody holds any more."""
+        return self.after is None and self.entry.after_digest is not None
+
 
 _COLUMNS = (
     "id, at_ns, session, call, path, action, status, before_mode, before_digest, after_digest, in_place, undone_by"

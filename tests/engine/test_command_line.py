@@ -129,6 +129,17 @@ def test_a_write_is_listed_shown_and_undone(run: Run, workdir: Path) -> None:
     assert run("undo", "1").stdout == "nothing was left to undo\n"
 
 
+def test_a_write_whose_contents_nobody_holds_any_more_is_not_shown_as_a_removal(run: Run, workdir: Path) -> None:
+    """SYNC-6: the copy has been replaced by what somebody else wrote; the old contents are still there."""
+    run("call", "write", '{"filePath": "a.txt", "content": "two\\n"}', "--yes")
+    (workdir / "a.txt").write_text("three\n", encoding="utf-8")
+    run("call", "read", '{"filePath": "a.txt"}', "--yes")
+    done = run("show", "1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no longer held" in done.stderr
+    assert run("show", "1", "--before").stdout == "one\n"
+
+
 def test_an_undo_over_somebody_elses_change_is_refused(run: Run, workdir: Path) -> None:
     """SYNC-6: with the same conflict check."""
     run("call", "write", '{"filePath": "a.txt", "content": "two\\n"}', "--yes")
