@@ -11,7 +11,7 @@ from importlib import resources
 
 STANDBY = ("start", "command", "ready", "standby")
 """Files of `scripts/` that make a standby shell, in order."""
-RESIDENT = ("start", "resident", "ready", "serve")
+RESIDENT = ("start", "exact", "resident", "ready", "serve")
 """Files of `scripts/` that make a resident shell, in order."""
 TERMINAL = ("terminal", "standby")
 """Files of `scripts/` that make the terminal half of a sudo pair, in order."""

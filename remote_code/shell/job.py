@@ -4,6 +4,7 @@ import enum
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 class Outcome(enum.Enum):
@@ -19,7 +20,7 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A user's command for a standby shell: runs in bash where there is one, else sh, with empty standard input."""
+    """A user's command for a standby shell: runs in bash where there is one, else sh."""
 
     text: str
     workdir: str
@@ -27,6 +28,12 @@ class Command:
     timeout_s: float
     keep_bytes: int = 64 << 20
     """How much of each stream the result keeps: the first and the last half of it."""
+    stdin: bytes | Path | None = field(default=None, repr=False)
+    """What it reads: bytes, or a local file, of which no more than a piece is held in memory; None for nothing.
+
+    With an input, a command that dies of a signal of its own shows as exit status 128 and the signal's number, as
+    shells tell it.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from remote_code.errors import InvalidArguments
 from remote_code.quoting import quote
-from remote_code.shell.boot import new_token
+from remote_code.shell.boot import new_token, script_text
 from remote_code.shell.job import Command, Script
 
 WATCHER_GRACE_S = 15
@@ -48,10 +48,17 @@ def check_command(command: Command) -> None:
         )
 
 
-def command_job(command: Command, token: str) -> JobText:
-    """Return the job of a user's command for a standby shell; cut anywhere, the command is not run."""
+def command_job(command: Command, token: str, *, input_bytes: int | None = None) -> JobText:
+    """Return the job of a user's command for a standby shell; cut anywhere, the command is not run.
+
+    With `input_bytes`, so many bytes for the command's standard input must follow it, and `end_of_input`.
+    """
     text = _encode(command.text)
-    run = f"_rc_u {math.ceil(command.timeout_s) + WATCHER_GRACE_S}\n"
+    deadline_s = math.ceil(command.timeout_s) + WATCHER_GRACE_S
+    prepare, run = "", f"_rc_u {deadline_s}\n"
+    if input_bytes is not None:
+        prepare = script_text("exact") + script_text("stdin")
+        run = f"rc_with_input {deadline_s} {input_bytes}\n"
     payload = text + token.encode()
     if len(text) <= QUOTED_COMMAND_BYTES:
         take, payload = f"_rc_c={quote(command.text)}\n", b""
@@ -62,7 +69,12 @@ def command_job(command: Command, token: str) -> JobText:
         # child that the command could see. The command is evaluated whole from it, as `bash -c` would.
         mark = new_token()
         take = f"_rc_r {len(payload)}\nexec 4<<{mark}\n$_rc_c\n{mark}\n_rc_c={quote(_FROM_DESCRIPTOR)}\n"
-    return JobText(_encode(f"_rc_d {quote(command.workdir)}\n{take}{run}{token}\n"), payload)
+    return JobText(_encode(f"_rc_d {quote(command.workdir)}\n{prepare}{take}{run}{token}\n"), payload)
+
+
+def end_of_input(token: str) -> bytes:
+    """Return what proves that a command's standard input has come whole."""
+    return f"{token}\n".encode()
 
 
 def search_job(commands: Sequence[Command], token: str, ends: Sequence[str], *, functions: str) -> JobText:
@@ -91,7 +103,7 @@ def can_share(job: Command | Script) -> bool:
     It may be run a second time, nothing of it can be left in the input of those behind it, and it is short.
     """
     if isinstance(job, Command):
-        return len(_encode(job.text)) <= SHARED_COMMAND_BYTES
+        return job.stdin is None and len(_encode(job.text)) <= SHARED_COMMAND_BYTES
     return job.is_repeatable and not job.payload and len(_encode(job.text)) <= BLOCK_BYTES
 
 

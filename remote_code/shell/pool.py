@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from remote_code.errors import Cancelled, ChannelRefused, ConnectionLost, PoolTimeout
+from remote_code.errors import Cancelled, ChannelRefused, ConnectionLost, PoolTimeout, RemoteCodeError
 from remote_code.shell import bulk
 from remote_code.shell.channel import Connect
 from remote_code.shell.job import Cancel, Command, Flights, OnOutput, Outcome, Result, Script
@@ -20,6 +20,7 @@ from remote_code.shell.keeper import Keeper
 from remote_code.shell.loan import Loan
 from remote_code.shell.members import LinkState, LinkStatus, PoolSettings, Waiter, Worker
 from remote_code.shell.roster import Roster
+from remote_code.shell.run import STOP_S
 from remote_code.shell.schedule import Kind, Lane, Phase, limit
 from remote_code.shell.sudo import PairUnsupported, SudoPair, SudoPassword, wants_pair
 from remote_code.shell.worker import ResidentShell, Slot, StandbyShell, lost_error
@@ -129,6 +130,7 @@ class Shells:
         Raises:
             ConnectionFailed, ConnectionLost, PoolTimeout, PoolClosed, Cancelled: the command was not started.
             InvalidArguments, NoSuchFile, NotADirectory, PermissionDenied: the command or its directory is unusable.
+            RemoteOperationFailed: its input could not be read to its end, before which the command was ended.
         """
         if self._password and wants_pair(command) and self._roster.settings.place.enter is None:
             with contextlib.suppress(PairUnsupported):
@@ -231,14 +233,21 @@ class Shells:
                     loan.is_reusable = True
                     raise Cancelled("the call was cancelled before its command was started")
                 flights.add(loan.n_windows(len(command.text)) - 1)
+                end_group = None if command.stdin is None else self._end_group
                 try:
-                    return loan.shell.run(command, cancel=cancel, on_output=on_output)
+                    return loan.shell.run(command, cancel=cancel, on_output=on_output, end_group=end_group)
                 except ConnectionLost as exc:
                     if exc.facts["outcome"] == "unknown":
                         return Result(Outcome.UNKNOWN, None, None, b"", b"")
                     if attempt == MAX_ATTEMPTS:
                         raise
         raise AssertionError("the last attempt returns or raises")
+
+    def _end_group(self, group_id: int) -> None:
+        """End a process group of the remote machine from a worker for files, as its own watcher would."""
+        kill = f"kill -TERM -{group_id}\n( sleep 3; kill -KILL -{group_id} ) </dev/null >/dev/null 2>&1 3<&- &\n"
+        with contextlib.suppress(RemoteCodeError):
+            self.run_script(Script(kill, timeout_s=STOP_S), flights=Flights())
 
     def _run_shared(self, lane: Lane, job: Command | Script, flights: Flights, cancel: Cancel | None) -> Result:
         """Run a job that may go in one flight with others; it is sent once more when it may have been running."""

@@ -49,8 +49,8 @@ class SudoPassword:
 
 
 def wants_pair(command: Command) -> bool:
-    """Tell whether a command can ask for sudo's password by what it says itself."""
-    return "sudo" in command.text
+    """Tell whether a command can ask for sudo's password by what it says itself, and has no input of its own."""
+    return command.stdin is None and "sudo" in command.text
 
 
 class SudoPair:

@@ -5,7 +5,7 @@ whether that is safe, the pool decides.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from remote_code.errors import Cancelled, ConnectionLost
@@ -13,8 +13,9 @@ from remote_code.shell import boot
 from remote_code.shell.answers import Answers
 from remote_code.shell.channel import Channel, Link
 from remote_code.shell.job import Cancel, Command, OnOutput, Outcome, Result, Script
-from remote_code.shell.job_text import JobText, command_job, library_job, script_jobs, search_job
+from remote_code.shell.job_text import JobText, command_job, end_of_input, library_job, script_jobs, search_job
 from remote_code.shell.run import STOP_S, CommandRun, pump, raise_for_workdir
+from remote_code.shell.stdin import Input
 
 SEND_TIMEOUT_S = 30.0
 """How long the server may keep its receive window closed."""
@@ -111,17 +112,39 @@ class StandbyShell(Shell):
 
     _has_search_functions = False
 
-    def run(self, command: Command, *, cancel: Cancel | None = None, on_output: OnOutput | None = None) -> Result:
+    def run(
+        self,
+        command: Command,
+        *,
+        cancel: Cancel | None = None,
+        on_output: OnOutput | None = None,
+        end_group: Callable[[int], None] | None = None,
+    ) -> Result:
         """Run `command` and return how it ended, with outcome DONE or UNKNOWN.
 
         Blocks for `command.timeout_s` and at most `STOP_S` more. Cancel and timeout close the lifeline: the watcher
-        ends the process group, and the result holds the output so far.
+        ends the process group, and the result holds the output so far. Where its input is stuck because it does not
+        read, the end of the lifeline is stuck behind that: `end_group` then ends the process group another way.
 
         Raises:
             ConnectionLost: outcome "not_started"; nothing ran.
             NoSuchFile, NotADirectory, PermissionDenied: `command.workdir` is not a directory to work in; nothing ran.
+            InvalidArguments: the input cannot be used; nothing ran.
+            RemoteOperationFailed: the input could not be read to its end, before which the command was ended.
         """
-        return self.run_job(command_job(command, self.token), command, cancel=cancel, on_output=on_output)
+        if command.stdin is None:
+            return self.run_job(command_job(command, self.token), command, cancel=cancel, on_output=on_output)
+        stdin = Input(command.stdin)
+        try:
+            self.send(command_job(command, self.token, input_bytes=stdin.size_bytes))
+        except BaseException:
+            stdin.close()
+            raise
+        stdin.start(self.channel, end=end_of_input(self.token))
+        try:
+            return self.follow(command, cancel=cancel, on_output=on_output, end_group=end_group)
+        finally:
+            stdin.stop()
 
     def run_job(
         self, job: JobText, command: Command, *, cancel: Cancel | None = None, on_output: OnOutput | None = None
@@ -130,10 +153,18 @@ class StandbyShell(Shell):
         self.send(job)
         return self.follow(command, cancel=cancel, on_output=on_output)
 
-    def follow(self, command: Command, *, cancel: Cancel | None = None, on_output: OnOutput | None = None) -> Result:
+    def follow(
+        self,
+        command: Command,
+        *,
+        cancel: Cancel | None = None,
+        on_output: OnOutput | None = None,
+        end_group: Callable[[int], None] | None = None,
+    ) -> Result:
         """Follow a job that was sent, whole, up to its result; as `run` else."""
+        ending = _OwnEnding(self, end_group)
         run = CommandRun(
-            self.channel, _OwnEnding(self), command=command, cancel=cancel, on_output=on_output, rtt_s=self.link.rtt_s
+            self.channel, ending, command=command, cancel=cancel, on_output=on_output, rtt_s=self.link.rtt_s
         )
         result = run.finish()
         raise_for_workdir(run.first_of_stderr, command, self.token)
@@ -210,6 +241,7 @@ class _OwnEnding:
     """The end of a command that shows on its own channel."""
 
     shell: StandbyShell
+    end_group: Callable[[int], None] | None
     is_elsewhere: bool = False
 
     @property
@@ -233,7 +265,9 @@ class _OwnEnding:
         return self.shell.is_given_up
 
     def stop(self) -> None:
-        """The lifeline is all that there is."""
+        """End the process group, where the lifeline may be stuck behind an input; it is all that there is else."""
+        if self.end_group is not None:
+            self.end_group(self.shell.ready.group_id)
 
 
 class ResidentShell(Shell):

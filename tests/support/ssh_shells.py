@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from remote_code.shell.boot import Place
 from remote_code.shell.job import Command, Flights, Result
 from remote_code.shell.pool import LinkStatus, PoolSettings, Shells
-from remote_code.ssh.connection import Connection, connect
+from remote_code.ssh.connection import Connection
+from remote_code.ssh.link import open_link
 from remote_code.ssh.options import resolve
+from remote_code.ssh.program import ProgramLink
 from remote_code.ssh.secrets import Secrets
 from remote_code.ssh.target import parse_command
 from tests.support.dropbear import DropbearServer
@@ -27,12 +29,13 @@ def ssh_shells(
     settings: PoolSettings | None = None,
     library: str = "",
     on_status: Callable[[LinkStatus], None] = lambda status: None,
+    transport: Literal["paramiko", "ssh"] = "paramiko",
 ) -> Iterator[Shells]:
     """Run a pool over the connection that `command` (as in REMOTE_SSH) describes; started, not waited for."""
     options = resolve(parse_command(command), user_config=None, system_config=None)
 
-    def dial() -> Connection:
-        return connect(options, secrets=Secrets(), on_notice=lambda notice: None)
+    def dial() -> Connection | ProgramLink:
+        return open_link(options, secrets=Secrets(), on_notice=lambda notice: None, transport=transport)
 
     shells = Shells(dial, settings=settings or PoolSettings(), library=library, on_status=on_status)
     shells.start()

@@ -43,8 +43,11 @@ _rc_u() {
   exec sh -c "$_rc_c"
 }
 
+# _rc_m BYTES: copy so many bytes of the input, and maybe read more of it: nothing else follows them.
+_rc_m() { head -c $1; }
+
 # _rc_r BYTES: take _rc_c from the input, where it is followed by the token; a command that was cut is never run.
 _rc_r() {
-  _rc_c=$(head -c $1)
+  _rc_c=$(_rc_m $1)
   case $_rc_c in *"$_rc_t") _rc_c=${_rc_c%"$_rc_t"};; *) exit 126;; esac
 }
