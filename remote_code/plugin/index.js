@@ -176,13 +176,23 @@ function releaseEngine(used) {
 async function ask(method, params) {
   const call = calls.get(params.callId)
   if (method !== "permission/ask" || !call) throw new Error(`nobody can answer ${method} for call ${params.callId}`)
-  const { permission, patterns, always, metadata } = params
+  const { permission, patterns, always } = params
+  const metadata = process.env.OPENCODE_CLIENT === "acp" ? toBeShownOnly(params.metadata) : params.metadata
   try {
     await call.context.ask({ permission, patterns, always, metadata })
   } catch (error) {
     call.rejection = error
     throw error
   }
+}
+
+/**
+ * An edit that was granted in an editor (ACP) is also written by that editor, to `filepath` on this machine: OpenCode
+ * asks it to. From `filePath` OpenCode only shows the path and the difference.
+ * @param {Params} metadata
+ */
+function toBeShownOnly({ filepath, ...others }) {
+  return filepath === undefined ? others : { ...others, filePath: filepath }
 }
 
 /**

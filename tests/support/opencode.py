@@ -93,13 +93,15 @@ class OpenCode:
         base |= {"npm_config_registry": "http://127.0.0.1:9/", "npm_config_fetch_retries": "0"}
         return base | dict(self.environment)
 
-    def start(self, *arguments: str, directory: Path | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, directory: Path | None = None, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
         """Start OpenCode with `arguments`; the caller waits for it or ends it."""
         return subprocess.Popen(
             [str(self.program), *arguments],
             cwd=directory or self.project,
             env=self.variables(),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
