@@ -14,17 +14,21 @@ from remote_code.mirror.history import Action
 from remote_code.paths import RemotePath
 from remote_code.remote.files import ANYWHERE
 from remote_code.shell.job import Flights
+from tests.support.figures import Figures
 from tests.support.racing import open_engine
 
 N_KILLS = int(os.environ.get("REMOTE_CODE_KILLS") or (200 if os.environ.get("REMOTE_CODE_TORTURE") else 8))
 SEED = os.environ.get("REMOTE_CODE_SEED") or str(random.randrange(10**6))
 
 
-def test_a_killed_engine_leaves_mirror_and_history_in_agreement_with_the_remote(tmp_path: Path) -> None:
+def test_a_killed_engine_leaves_mirror_and_history_in_agreement_with_the_remote(
+    tmp_path: Path, figures: Figures
+) -> None:
     """SYNC-4, SYNC-6."""
     remote, mirror = tmp_path / "remote", tmp_path / "mirror"
     remote.mkdir()
     dice = random.Random(SEED)
+    print(f"seed {SEED}")
     n_written = n_uncertain = 0
     for number in range(N_KILLS):
         _run_and_kill(mirror, remote, f"run{number}", after_s=dice.random() * 0.15)
@@ -46,7 +50,8 @@ def test_a_killed_engine_leaves_mirror_and_history_in_agreement_with_the_remote(
         for path in paths:
             Path(path).write_bytes(b"")
         sync.close()
-    print(f"seed={SEED} kills={N_KILLS} writes={n_written} never_made={n_uncertain}")
+    outcome = f"{n_written} writes made, {n_uncertain} not; remote, mirror and history agree"
+    figures.tell("engines killed", N_KILLS, f"seed {SEED}: {outcome}")
 
 
 def _run_and_kill(mirror: Path, remote: Path, name: str, *, after_s: float) -> None:

@@ -16,6 +16,7 @@ from remote_code.mirror.history import Action
 from remote_code.paths import RemotePath
 from remote_code.remote.shell_files import ShellFiles
 from remote_code.shell.job import Flights
+from tests.support.figures import Figures
 from tests.support.racing import N_FILES, Told, open_engine, write_many
 
 N_EDITS = int(os.environ.get("REMOTE_CODE_RACES") or (10_000 if os.environ.get("REMOTE_CODE_TORTURE") else 600))
@@ -26,7 +27,7 @@ def lines(remote: Path) -> Counter[tuple[str, str]]:
     return Counter((str(path), line) for path in remote.iterdir() for line in path.read_text("utf-8").splitlines())
 
 
-def test_sessions_and_engines_lose_no_edit_of_each_other(tmp_path: Path) -> None:
+def test_sessions_and_engines_lose_no_edit_of_each_other(tmp_path: Path, figures: Figures) -> None:
     """SYNC-5, EDIT-2, WRITE-2: two sessions in one engine, two engines on one mirror, two mirrors, two processes."""
     remote = tmp_path / "remote"
     remote.mkdir()
@@ -80,9 +81,15 @@ def test_sessions_and_engines_lose_no_edit_of_each_other(tmp_path: Path) -> None
     for engine in engines:
         engine.close()
     assert len(list(remote.iterdir())) == N_FILES
+    outcome = (
+        f"{len(accepted)} written, {refused} refused, {tries - len(accepted)} tries repeated or refused, none lost"
+    )
+    figures.tell("edits", share * 6, f"6 writers on 3 mirrors: {outcome}")
 
 
-def test_engines_over_a_real_server_lose_no_edit_of_each_other(shell_files: ShellFiles, tmp_path: Path) -> None:
+def test_engines_over_a_real_server_lose_no_edit_of_each_other(
+    shell_files: ShellFiles, tmp_path: Path, figures: Figures
+) -> None:
     """SYNC-5: two sessions in one engine, and another machine."""
     remote = tmp_path.resolve() / "remote"
     remote.mkdir()
@@ -106,3 +113,4 @@ def test_engines_over_a_real_server_lose_no_edit_of_each_other(shell_files: Shel
     print(f"seed={SEED} edits={share * 3} accepted={len(accepted)} refused={refused}")
     assert len(accepted) + refused == share * 3
     assert lines(remote) == accepted
+    figures.tell("edits", share * 3, f"3 writers over sshd: {len(accepted)} written, {refused} refused, none lost")

@@ -25,6 +25,7 @@ from remote_code.shell.boot import RESIDENT, Place
 from remote_code.shell.job import Cancel, Flights, Outcome, Result, Script
 from remote_code.shell.job_text import library_job, script_job
 from tests.remote.conftest import Machine, ShellMachine
+from tests.support.figures import Figures
 from tests.support.notes import Notes
 from tests.support.posix_shells import shell_command
 
@@ -113,7 +114,7 @@ def clean_up_and_check(shell_machine: ShellMachine, folder: Path, notes: Notes, 
 
 
 def test_a_job_that_is_cut_at_any_byte_changes_nothing(
-    shell_machine: ShellMachine, place: Path, tmp_path: Path
+    shell_machine: ShellMachine, place: Path, tmp_path: Path, figures: Figures
 ) -> None:
     """WRITE-1"""
     rng = random.Random(SEED)
@@ -130,13 +131,14 @@ def test_a_job_that_is_cut_at_any_byte_changes_nothing(
         assert found == {**OLD, "created/new": b""}, cut
         if (place / "created").exists():
             (place / "created").rmdir()
+    figures.tell("cut points", len(cuts), f"of {size} under {shell_machine.name}: all old, nothing left")
 
 
 def test_a_worker_that_is_killed_leaves_each_file_old_or_new(
-    shell_machine: ShellMachine, place: Path, tmp_path: Path
+    shell_machine: ShellMachine, place: Path, tmp_path: Path, figures: Figures
 ) -> None:
     """WRITE-1"""
-    rng = random.Random(SEED)
+    rng, n_new = random.Random(SEED), 0
     print(f"seed {SEED}: {KILLS} kills under {shell_machine.name}")
     for n in range(KILLS):
         set_up(place)
@@ -150,7 +152,10 @@ def test_a_worker_that_is_killed_leaves_each_file_old_or_new(
         threading.Event().wait(rng.random() * 0.12)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.communicate(timeout=20)
-        clean_up_and_check(shell_machine, place, notes, context=f"seed {SEED}, kill {n}")
+        found = clean_up_and_check(shell_machine, place, notes, context=f"seed {SEED}, kill {n}")
+        n_new += sum(found[name] == (contents or b"") for name, contents in NEW.items())
+    files = f"{n_new} of {KILLS * len(NEW)} files new, the others old"
+    figures.tell("workers killed", KILLS, f"{shell_machine.name}: {files}, nothing left")
 
 
 def test_a_whole_job_makes_all_changes(shell_machine: ShellMachine, place: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from remote_code.remote.probe import probe
 from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Absent, Change, Changed, Present, Wanted
 from remote_code.shell.job import Flights
+from tests.support.figures import Figures
 from tests.support.posix_shells import SHELLS, local_shells, programs_without
 
 INCREMENTS = int(os.environ.get("REMOTE_CODE_INCREMENTS") or (500 if os.environ.get("REMOTE_CODE_TORTURE") else 12))
 
-FOREIGN_ROUNDS = 500 if os.environ.get("REMOTE_CODE_TORTURE") else 60
+FOREIGN_ROUNDS = 500 if os.environ.get("REMOTE_CODE_TORTURE") else 40
 
 LATE_WRITER = """#!/bin/sh
 case $1 in -f) for target do :; done; printf 'late\\n' >>"$target";; esac
@@ -35,7 +37,7 @@ exec /usr/bin/ln "$@"
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_four_writers_with_retry_lose_nothing(name: str, tmp_path: Path, place: Path) -> None:
+def test_four_writers_with_retry_lose_nothing(name: str, tmp_path: Path, place: Path, figures: Figures) -> None:
     """SYNC-5"""
     file = place / "list"
     file.write_bytes(b"")
@@ -61,10 +63,10 @@ def test_four_writers_with_retry_lose_nothing(name: str, tmp_path: Path, place: 
 
         with ThreadPoolExecutor(4) as writers:
             refused = sum(writers.map(append, range(4)))
-    print(f"{name}: {4 * INCREMENTS} increments, {refused} refused and repeated, none lost")
     written = file.read_text(encoding="ascii").split()
     assert sorted(written) == sorted(f"{writer}.{n}" for writer in range(4) for n in range(INCREMENTS))
     assert [entry.name for entry in place.iterdir()] == ["list"]
+    figures.tell("increments", 4 * INCREMENTS, f"4 workers under {name}: {refused} refused and repeated, none lost")
 
 
 def change_under(
@@ -171,7 +173,7 @@ def test_a_lock_whose_owner_has_died_is_taken_over(tmp_path: Path, place: Path) 
 
 @pytest.mark.parametrize("name", SHELLS)
 def test_what_a_foreign_writer_appends_is_in_the_file_or_was_handed_back(
-    name: str, tmp_path: Path, place: Path
+    name: str, tmp_path: Path, place: Path, figures: Figures
 ) -> None:
     """SYNC-5: a program that knows no lock appends in place, while we replace the file again and again.
 
@@ -212,5 +214,69 @@ def test_what_a_foreign_writer_appends_is_in_the_file_or_was_handed_back(
     kept = b"".join([file.read_bytes(), *late])
     lost = [line for line in appended if line not in kept]
     n_late = sum(bool(each) for each in late)
-    print(f"{name}: {len(appended)} foreign lines, {n_late} handed back, {len(lost)} lost, {len(late)} commits")
-    assert len(lost) <= len(appended) // 20
+    outcome = f"{n_late} handed back, {len(lost)} lost, {len(late)} commits"
+    print(f"{name}: {len(appended)} foreign lines, {outcome}")
+    assert len(lost) <= max(5, len(appended) // 10)
+    figures.tell("lines appended by another program", len(appended), f"under {name}: {outcome}")
+
+
+class Editor:
+    """Saves a file by rename again and again, and notes which of its saves another replaced."""
+
+    def __init__(self, file: Path, *, pause_s: float) -> None:
+        self._file = file
+        self._pause_s = pause_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._save_all)
+        self.n_saves = 0
+        self.replaced: list[bytes] = []
+
+    def __enter__(self) -> "Editor":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _save_all(self) -> None:
+        temp, saved = self._file.with_name("editor"), (0, b"")
+        while not self._stop.wait(self._pause_s):
+            self.n_saves += 1
+            contents = b"save %d" % self.n_saves
+            temp.write_bytes(contents)
+            if self.n_saves > 1 and self._file.stat().st_ino != saved[0]:
+                self.replaced.append(saved[1])
+            saved = temp.stat().st_ino, contents
+            temp.replace(self._file)
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_foreign_save_by_rename_is_lost_in_the_window_only(
+    name: str, tmp_path: Path, place: Path, figures: Figures
+) -> None:
+    """SYNC-5: the one loss that is left; how long the window is follows from how many saves fall into it."""
+    file = place / "a"
+    file.write_bytes(b"")
+    known: list[bytes] = []
+    with local_shells(name, tmp_path) as shells:
+        files = ShellFiles(shells, probe(shells, None, flights=Flights()))
+        wanted = [Wanted(RemotePath(str(file)))]
+        started_s = time.monotonic()
+        with Editor(file, pause_s=0.03) as editor:
+            for n in range(FOREIGN_ROUNDS):
+                (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20)
+                assert found.state is not None
+                assert found.contents is not None
+                try:
+                    files.replace([Change(found.path, found.state, b"ours %d" % n)], roots=ANYWHERE, flights=Flights())
+                except RemoteChanged:
+                    continue
+                known.append(found.contents)
+        took_s = time.monotonic() - started_s
+    lost = [save for save in editor.replaced if save not in known]
+    window_ms = 1000 * len(lost) / max(1, len(known)) * took_s / max(1, editor.n_saves)
+    outcome = f"under {name}: {len(lost)} lost in {len(known)} commits, so a window of {window_ms:.1f} ms"
+    figures.tell("saves by rename of another program", editor.n_saves, outcome)
+    assert file.read_bytes().startswith((b"ours ", b"save "))
+    assert len(lost) <= len(known)
