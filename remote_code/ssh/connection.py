@@ -6,15 +6,17 @@ paramiko is imported when a connection is made, not with this module.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from remote_code.errors import ChannelRefused, ConfigError, ConnectionLost
+from remote_code.ssh.ending import Aside, LinkEnd
 from remote_code.ssh.options import Options
 from remote_code.ssh.secrets import Secrets
 
 if TYPE_CHECKING:
     from paramiko.channel import Channel as ParamikoChannel
+    from paramiko.message import Message
 
     from remote_code.ssh.auth import Login
     from remote_code.ssh.transport import LinkTransport
@@ -27,6 +29,8 @@ PING_IDLE_S = 15.0
 """All the traffic of an idle link, unless ServerAliveInterval says otherwise."""
 PING_DEADLINE_S = 8.0
 """A link that has brought nothing for so long after a ping is lost."""
+CLOSE_S = 1.0
+"""How long the close of a channel waits for a link that takes nothing; its last words are then sent when it does."""
 _RECEIVE_BYTES = 1 << 20
 
 
@@ -75,7 +79,7 @@ class ExecChannel:
         self.is_in_use = True
         self._channel.settimeout(timeout_s)
         try:
-            count = self._channel.send(data)  # type: ignore[arg-type] # a memoryview will do
+            count = self._connection.transport.send_data(self._channel, data)
         except TimeoutError as exc:
             raise self._connection.lost(f"the remote process took no input for {timeout_s:.0f} s") from exc
         except (OSError, EOFError) as exc:
@@ -86,11 +90,11 @@ class ExecChannel:
 
     def receive(self) -> bytes:
         """Return what has come on standard output, without blocking; empty when nothing has."""
-        return self._channel.recv(_RECEIVE_BYTES) if self._channel.recv_ready() else b""
+        return self._connection.transport.receive_data(self._channel, _RECEIVE_BYTES)
 
     def receive_stderr(self) -> bytes:
         """Return what has come on standard error, without blocking; empty when nothing has."""
-        return self._channel.recv_stderr(_RECEIVE_BYTES) if self._channel.recv_stderr_ready() else b""
+        return self._connection.transport.receive_stderr(self._channel, _RECEIVE_BYTES)
 
     @property
     def exit_status(self) -> int | None:
@@ -127,26 +131,21 @@ class ExecChannel:
         return by_server or self._is_closed_by_us
 
     def shutdown_write(self) -> None:
-        """End the process's standard input."""
-        try:
-            self._channel.shutdown_write()
-        except (OSError, EOFError):
-            _log.debug("event=shutdown_write_on_ended_channel")
+        """End the process's standard input; waits `CLOSE_S` at most for a link that takes nothing."""
+        self._connection.say(self._connection.transport.end_input(self._channel))
 
     def close(self) -> None:
-        """Close the channel; does nothing when it is closed already."""
+        """Close the channel; does nothing when it is closed already. Waits as `shutdown_write`."""
         self._is_closed_by_us = True
         self._connection.forget(self)
-        try:
-            self._channel.close()
-        except (OSError, EOFError):
-            _log.debug("event=close_on_ended_channel")
+        self._connection.say(self._connection.transport.end_channel(self._channel))
 
 
 class Connection:
     """One authenticated connection; satisfies the Protocol `Link` of the shell room.
 
-    Two threads belong to it: the transport's, which reads, and the watcher's, which pings and declares the link lost.
+    Three threads belong to it: the transport's, which reads, the watcher's, which pings and declares the link lost, and
+    one that sends the last words of channels, so that nobody who closes one waits for a link that takes nothing.
     """
 
     def __init__(
@@ -155,15 +154,13 @@ class Connection:
         self.options = options
         self.login = login
         """How the login went; a person may have been needed."""
-        self._transport = transport
+        self.transport = transport
+        """For the channels."""
         self._carriers = carriers
-        self._ended = threading.Event()
+        self._ended: LinkEnd[ExecChannel] = LinkEnd()
+        self._last_words = Aside("ssh-close", patience_s=CLOSE_S)
         self._loss_reason = ""
         self._rtt_s: float | None = None
-        self._lock = threading.Lock()
-        # The lock guards the two below and the step from alive to ended. Listeners are called outside of it.
-        self._listeners: list[Callable[[], None]] = []
-        self._channels: set[ExecChannel] = set()
         self._ping_sent = 0.0
         self._ping_answered = 0.0
         # Both are written by one thread each (watcher, transport) and read by the watcher.
@@ -176,12 +173,12 @@ class Connection:
     @property
     def server(self) -> str:
         """The server's identification string (RFC 4253, 4.2)."""
-        return self._transport.remote_version
+        return self.transport.remote_version
 
     @property
     def is_alive(self) -> bool:
         """Whether the link is up as far as is known without sending anything."""
-        return not self._ended.is_set() and self._transport.is_active()
+        return not self._ended.has_come and self.transport.is_active()
 
     @property
     def rtt_s(self) -> float | None:
@@ -196,7 +193,7 @@ class Connection:
     @property
     def n_key_exchanges(self) -> int:
         """How many key exchanges there have been, the first included."""
-        return self._transport.n_key_exchanges
+        return self.transport.n_key_exchanges
 
     def open_exec(self, command: str, *, timeout_s: float) -> ExecChannel:
         """Open a session channel and start `command` in it.
@@ -206,18 +203,16 @@ class Connection:
             ConnectionLost: the link has ended.
         """
         environment = self.options.environment
-        return self._open(lambda: self._transport.open_exec(command, environment, timeout_s=timeout_s))
+        return self._open(lambda: self.transport.open_exec(command, environment, timeout_s=timeout_s))
 
     def open_terminal(self, command: str, *, timeout_s: float) -> ExecChannel:
         """Open a session channel as `open_exec`, whose streams are a pseudo-terminal."""
         environment = self.options.environment
-        return self._open(
-            lambda: self._transport.open_exec(command, environment, timeout_s=timeout_s, on_terminal=True)
-        )
+        return self._open(lambda: self.transport.open_exec(command, environment, timeout_s=timeout_s, on_terminal=True))
 
     def open_subsystem(self, name: str, *, timeout_s: float) -> ExecChannel:
         """Open a session channel with a subsystem in it, such as `sftp`; raises as `open_exec`."""
-        return self._open(lambda: self._transport.open_subsystem(name, timeout_s=timeout_s))
+        return self._open(lambda: self.transport.open_subsystem(name, timeout_s=timeout_s))
 
     def _open(self, start: "Callable[[], ParamikoChannel]") -> ExecChannel:
         import paramiko
@@ -235,11 +230,7 @@ class Connection:
         except (OSError, EOFError) as exc:
             raise self.lost("no channel could be opened") from exc
         made = ExecChannel(self, channel)
-        with self._lock:
-            self._channels.add(made)
-            has_ended = self._ended.is_set()
-        if has_ended:
-            made.wake.set()
+        self._ended.add_channel(made)
         return made
 
     def open_tunnel(self, host: str, port: int, *, timeout_s: float) -> "ParamikoChannel":
@@ -252,7 +243,7 @@ class Connection:
         import paramiko
 
         try:
-            return self._transport.open_channel(
+            return self.transport.open_channel(
                 "direct-tcpip", dest_addr=(host, port), src_addr=("127.0.0.1", 0), timeout=timeout_s
             )
         except paramiko.SSHException as exc:
@@ -266,11 +257,7 @@ class Connection:
 
     def add_loss_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called once, from any thread, when the link has ended for whatever reason."""
-        with self._lock:
-            if not self._ended.is_set():
-                self._listeners.append(listener)
-                return
-        listener()
+        self._ended.add_listener(listener)
 
     def close(self) -> None:
         """End the link and all its channels, then the links that it goes through."""
@@ -280,12 +267,23 @@ class Connection:
 
     def forget(self, channel: ExecChannel) -> None:
         """Take a channel off the list of those that are woken at the end."""
-        with self._lock:
-            self._channels.discard(channel)
+        self._ended.forget(channel)
+
+    def say(self, messages: "Sequence[Message]") -> None:
+        """Post the last words of a channel; waits `CLOSE_S` at most."""
+        if messages:
+            self._last_words.do(lambda: self._post(messages))
+
+    def _post(self, messages: "Sequence[Message]") -> None:
+        try:
+            for message in messages:
+                self.transport.post(message)
+        except (OSError, EOFError):
+            _log.debug("event=last_words_on_ended_link")
 
     def lost(self, what: str, *, outcome: str = "unknown") -> ConnectionLost:
         """Return the error for work that the end of the link, or of its channel, has cut."""
-        reason = self._loss_reason or self._transport.disconnect_reason
+        reason = self._loss_reason or self.transport.disconnect_reason
         because = f" ({reason})" if reason else ""
         return ConnectionLost(
             f"the connection to {self.options.host!r} was lost{because}: {what}", outcome=outcome, retry_safe=False
@@ -293,29 +291,20 @@ class Connection:
 
     def _end(self, reason: str) -> None:
         self._loss_reason = self._loss_reason or reason
-        self._transport.abandon()
+        self.transport.abandon()
 
     def _on_end(self) -> None:
         """Tell everybody; runs in the transport's thread, once."""
-        with self._lock:
-            if self._ended.is_set():
-                return
-            self._ended.set()
-            listeners, self._listeners = self._listeners, []
-            channels = list(self._channels)
-        for channel in channels:
-            channel.wake.set()
+        self._last_words.end()
+        if not self._ended.come():
+            return
         _log.info("event=link_ended host=%s reason=%s", self.options.host, self._loss_reason or "server")
-        for listener in listeners:
-            listener()
         # The links below serve nobody else.
         for carrier in self._carriers:
             carrier.close()
 
     def _is_in_use(self) -> bool:
-        with self._lock:
-            channels = list(self._channels)
-        return any(channel.is_in_use and not channel.is_closed for channel in channels)
+        return any(channel.is_in_use and not channel.is_closed for channel in self._ended.channels())
 
     def _watch(self) -> None:
         """Ping when nothing has come for a while, and end the link when nothing comes after that."""
@@ -329,9 +318,9 @@ class Connection:
             now = time.monotonic()
             if rekey_s and now - rekeyed >= rekey_s:
                 rekeyed = now
-                self._transport.watched.request_rekey()
+                self.transport.watched.request_rekey()
             interval_s = PING_IN_USE_S if self._is_in_use() else idle_s
-            heard = self._transport.watched.last_received
+            heard = self.transport.watched.last_received
             if self._ping_sent > self._ping_answered:
                 # Anything that comes is a sign of life: on a slow link the reply waits behind a transfer.
                 silent_s = now - max(self._ping_sent, heard)
@@ -356,6 +345,6 @@ class Connection:
             self._rtt_s = self._ping_answered - sent
 
         try:
-            self._transport.send_ping(on_reply)
+            self.transport.send_ping(on_reply)
         except (OSError, EOFError):
             self._end("a ping could not be sent")

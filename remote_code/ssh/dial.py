@@ -184,11 +184,20 @@ class PromptSocket(socket.socket):
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Receive; the kernel forgets the option with every acknowledgement, so it is set again each time."""
         data = super().recv(size, flags)
+        self._acknowledge()
+        return data
+
+    def recv_into(self, buffer: memoryview, size: int = 0, flags: int = 0, /) -> int:  # type: ignore[override] # as used
+        """Receive into a buffer; as `recv` else."""
+        count = super().recv_into(buffer, size, flags)
+        self._acknowledge()
+        return count
+
+    def _acknowledge(self) -> None:
         if self._reads_left and self._option is not None:
             self._reads_left -= 1
             with contextlib.suppress(OSError):
                 self.setsockopt(socket.IPPROTO_TCP, self._option, 1)
-        return data
 
 
 class ProxyProcess:
@@ -223,8 +232,12 @@ class ProxyProcess:
         """Receive from its standard output."""
         return self._sock.recv(count)
 
+    def recv_into(self, buffer: memoryview, /) -> int:
+        """Receive from it into a buffer."""
+        return self._sock.recv_into(buffer)
+
     def settimeout(self, timeout_s: float | None, /) -> None:
-        """Bound the two above."""
+        """Bound the three above."""
         self._sock.settimeout(timeout_s)
 
     def shutdown(self, how: int, /) -> None:
@@ -274,8 +287,14 @@ class TunnelStream:
         """Receive from it."""
         return self._channel.recv(count)
 
+    def recv_into(self, buffer: memoryview, /) -> int:
+        """Receive from it into a buffer."""
+        data = self._channel.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def settimeout(self, timeout_s: float | None, /) -> None:
-        """Bound the two above."""
+        """Bound the three above."""
         self._channel.settimeout(timeout_s)
 
     @property

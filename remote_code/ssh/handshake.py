@@ -25,8 +25,9 @@ from remote_code.ssh.connection import Connection, connect
 from remote_code.ssh.dial import DEFAULT_CONNECT_TIMEOUT_S, ENDED_EARLY, ProxyProcess, TunnelStream, dial
 from remote_code.ssh.host_keys import HostKey, HostKeyCheck, Place
 from remote_code.ssh.options import Options, resolve_jump
+from remote_code.ssh.packets import BannerMissing, Stream
 from remote_code.ssh.secrets import Secrets
-from remote_code.ssh.transport import BannerMissing, LinkTransport, Stream
+from remote_code.ssh.transport import LinkTransport
 
 _log = logging.getLogger(__name__)
 

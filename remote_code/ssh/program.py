@@ -5,6 +5,7 @@ The program reads its own configuration, so nothing of `options` applies here.
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import re
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from remote_code.errors import ChannelRefused, ConnectionLost
+from remote_code.ssh.ending import LinkEnd
 from remote_code.ssh.target import SSHCommand
 
 _log = logging.getLogger(__name__)
@@ -193,10 +195,7 @@ class ProgramChannel:
 
 
 class ProgramLink:
-    """One master process; satisfies the Protocol `Link` of the shell room.
-
-    The lock guards the listeners, the channels and the step from alive to ended.
-    """
+    """One master process; satisfies the Protocol `Link` of the shell room."""
 
     def __init__(
         self, command: SSHCommand, folder: Path, master: subprocess.Popen[bytes], environ: Mapping[str, str]
@@ -206,11 +205,8 @@ class ProgramLink:
         """The private folder of the control socket; gone when the master has ended."""
         self._master = master
         self._environ = environ
-        self._lock = threading.Lock()
-        self._listeners: list[Callable[[], None]] = []
-        self._channels: set[ProgramChannel] = set()
-        self._n_channels = 0
-        self._ended = threading.Event()
+        self._numbers = itertools.count(1)
+        self._ended: LinkEnd[ProgramChannel] = LinkEnd()
         self.logged_in = threading.Event()
         """Set when the login is complete, or when the master has ended."""
         self.is_logged_in = False
@@ -234,7 +230,7 @@ class ProgramLink:
     @property
     def is_alive(self) -> bool:
         """Whether the master runs."""
-        return not self._ended.is_set()
+        return not self._ended.has_come
 
     @property
     def has_master(self) -> bool:
@@ -262,9 +258,7 @@ class ProgramLink:
     def _open(self, words: Sequence[str], *, timeout_s: float) -> ProgramChannel:
         if not self.is_alive:
             raise self.lost("no channel can be opened", outcome="not_started")
-        with self._lock:
-            self._n_channels += 1
-            log_path = self.folder / f"log{self._n_channels}"
+        log_path = self.folder / f"log{next(self._numbers)}"
         os.mkfifo(log_path, 0o600)
         log = os.open(log_path, os.O_RDWR | os.O_NONBLOCK)
         try:
@@ -287,8 +281,7 @@ class ProgramLink:
             os.close(log)
             raise self.lost(f"the ssh program cannot be started: {exc.strerror}") from exc
         channel = ProgramChannel(self, process, log)
-        with self._lock:
-            self._channels.add(channel)
+        self._ended.add_channel(channel)
         channel.opened.wait(timeout_s)
         # The client has opened it by now, so the name is needed no more.
         with contextlib.suppress(OSError):
@@ -305,11 +298,7 @@ class ProgramLink:
 
     def add_loss_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called once, from any thread, when the link has ended for whatever reason."""
-        with self._lock:
-            if not self._ended.is_set():
-                self._listeners.append(listener)
-                return
-        listener()
+        self._ended.add_listener(listener)
 
     def close(self) -> None:
         """End the master and with it all clients; waits a second at most."""
@@ -321,8 +310,7 @@ class ProgramLink:
 
     def forget(self, channel: ProgramChannel) -> None:
         """Take a channel off the list of those that are woken at the end."""
-        with self._lock:
-            self._channels.discard(channel)
+        self._ended.forget(channel)
 
     def lost(self, what: str, *, outcome: str = "unknown") -> ConnectionLost:
         """Return the error for work that the end of the link, or of its channel, has cut."""
@@ -337,15 +325,8 @@ class ProgramLink:
             for raw in log:
                 self._read_line(raw.decode("utf-8", "replace").strip())
         self._master.wait()
-        with self._lock:
-            self._ended.set()
-            listeners, self._listeners = self._listeners, []
-            channels = list(self._channels)
+        self._ended.come()
         self.logged_in.set()
-        for channel in channels:
-            channel.wake.set()
-        for listener in listeners:
-            listener()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read_line(self, line: str) -> None:

@@ -1,26 +1,30 @@
-"""All that is changed in paramiko's Transport, in one file; the only place that touches its private parts.
+"""All that is changed in paramiko's Transport and its channels; its private parts are touched here and in `packets.py`.
 
 What is built on, checked by a test that fails when a new paramiko moves it: the three preference tuples and tables,
-`_check_banner`, `_handler_table`, `_channel_handler_table`, `auth_handler._handler_table`, `Channel.event_ready`.
+`_check_banner`, `_handler_table`, `_channel_handler_table`, `auth_handler._handler_table`, `Channel.event_ready`, and
+how a key exchange holds back what others send.
 """
 
 import contextlib
 import logging
+import math
 import queue
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import paramiko
 from cryptography.hazmat.primitives import hashes
+from paramiko.buffered_pipe import BufferedPipe
 from paramiko.channel import Channel
 from paramiko.common import (
     MSG_CHANNEL_CLOSE,
+    MSG_CHANNEL_DATA,
     MSG_CHANNEL_REQUEST,
     MSG_REQUEST_FAILURE,
     MSG_REQUEST_SUCCESS,
@@ -30,6 +34,7 @@ from paramiko.common import (
     MSG_USERAUTH_INFO_REQUEST,
     MSG_USERAUTH_SUCCESS,
     cMSG_CHANNEL_REQUEST,
+    cMSG_CHANNEL_WINDOW_ADJUST,
     cMSG_GLOBAL_REQUEST,
     cMSG_SERVICE_REQUEST,
     cMSG_USERAUTH_INFO_RESPONSE,
@@ -39,11 +44,19 @@ from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.kex_gex import KexGexSHA256
 from paramiko.kex_group14 import KexGroup14SHA256
 from paramiko.message import Message
-from paramiko.packet import Packetizer
 from paramiko.rsakey import RSAKey
 from paramiko.ssh_exception import SSHException
 
 from remote_code.ssh.algorithms import Algorithms
+from remote_code.ssh.packets import (
+    PACKETS_PER_WRITE,
+    BannerMissing,
+    DataToSend,
+    PieceBuffer,
+    ReceivedData,
+    Stream,
+    WatchedPacketizer,
+)
 from remote_code.ssh.wire import put_string
 
 # Every failure is raised under a name of our own; paramiko would print a traceback for each as well.
@@ -56,12 +69,8 @@ _IDLE = threading.Event()
 WINDOW_BYTES = 16 << 20
 """How much a server may send on one channel before we have taken it: what fills a link of 50 ms."""
 _BANNER_LINES = 50
-_BANNER_LINE_BYTES = 8192
 
 _EXTENSIONS_WAIT_S = 0.02
-
-STUCK_WRITE_S = 9.0
-"""A write that moves no byte for so long means that the link is lost."""
 
 
 class KexGroup14SHA1(KexGroup14SHA256):
@@ -107,107 +116,6 @@ class SHA1RSAKey(RSAKey):
     }
 
 
-class Stream(Protocol):
-    """What carries the bytes of a transport: a socket, or a channel of another transport."""
-
-    def send(self, data: memoryview, /) -> int:
-        """Send at least one byte."""
-
-    def recv(self, count: int, /) -> bytes:
-        """Receive at least one byte; nothing at the end."""
-
-    def settimeout(self, timeout_s: float | None, /) -> None:
-        """Bound the two above; they raise TimeoutError."""
-
-    def close(self) -> None:
-        """End the stream."""
-
-
-class WatchedPacketizer(Packetizer):
-    """Notes when the last packet came, and ends the link when a write gets stuck."""
-
-    def __init__(self, stream: Stream) -> None:
-        super().__init__(stream)  # type: ignore[arg-type] # more than sockets will do
-        self._stream = stream
-        self._handshake_deadline: float | None = None
-        self.last_received = time.monotonic()
-        """Written by the transport's thread only, read by others."""
-
-    def read_text_line(self, deadline: float) -> str:
-        """Read one line of the time before the first packet, byte by byte, so that nothing behind it is taken.
-
-        Raises:
-            TimeoutError: it did not end in time.
-            EOFError: the stream ended.
-            BannerMissing: it is too long.
-        """
-        line = b""
-        while not line.endswith(b"\n"):
-            try:
-                byte = self._stream.recv(1)
-            except TimeoutError:
-                if self.closed:
-                    raise EOFError from None
-                if time.monotonic() > deadline:
-                    raise
-                continue
-            if not byte:
-                raise EOFError
-            line += byte
-            if len(line) > _BANNER_LINE_BYTES:
-                raise BannerMissing("too much text came before the SSH identification string")
-        return line.rstrip(b"\r\n").decode("utf-8", "replace")
-
-    def read_message(self) -> tuple[int, Message]:
-        """Read one packet and note the time."""
-        found: tuple[int, Message] = super().read_message()
-        self.last_received = time.monotonic()
-        return found
-
-    def request_rekey(self) -> None:
-        """Have the transport's thread start a new key exchange."""
-        self._trigger_rekey()  # type: ignore[attr-defined] # private
-
-    def start_handshake(self, timeout: float) -> None:
-        """Bound the handshake; paramiko's own starts a timer thread, which outlives a handshake that fails."""
-        self._handshake_deadline = time.monotonic() + timeout
-
-    @property
-    def is_late(self) -> bool:
-        """Whether the handshake was given up because it took too long."""
-        return self._handshake_deadline is not None and time.monotonic() > self._handshake_deadline
-
-    def handshake_timed_out(self) -> bool:
-        """Tell paramiko to give up the handshake."""
-        return self.is_late
-
-    def complete_handshake(self) -> None:
-        """Lift the bound, but not after the first message already, as paramiko would."""
-        if self._initial_kex_done:  # type: ignore[attr-defined] # private
-            self._handshake_deadline = None
-
-    def write_all(self, out: bytes) -> None:  # type: ignore[override] # that is all it is given
-        """Write everything, or end the link: paramiko's own would wait for ever and copy the rest each time."""
-        rest = memoryview(out)
-        moved = time.monotonic()
-        while rest:
-            try:
-                count = self._stream.send(rest)
-            except TimeoutError:
-                count = 0
-            except OSError as exc:
-                if self._handshake_deadline is None and not self._initial_kex_done:  # type: ignore[attr-defined] # private
-                    # Our identification string. A server that has gone may have said why, which is read next.
-                    return
-                raise EOFError from exc
-            if count > 0:
-                rest = rest[count:]
-                moved = time.monotonic()
-            elif self.closed or time.monotonic() - moved > STUCK_WRITE_S:
-                self.close()
-                raise EOFError
-
-
 class LinkTransport(paramiko.Transport):
     """One SSH transport with the algorithms that were asked for, wake events, pings and a word on its end."""
 
@@ -248,6 +156,10 @@ class LinkTransport(paramiko.Transport):
         """The server's own words when it ended the connection."""
         self.on_end: Callable[[], None] = lambda: None
         """Called once by the transport's thread, as the last thing it does."""
+        # A key exchange is waited for as long as the link lives; whether it does, the connection's watcher knows.
+        self.clear_to_send_timeout = math.inf
+        self._postponed: deque[Message] = deque()
+        # What waits for the end of a key exchange and has no thread that does; guarded by `clear_to_send_lock`.
         self._pings: deque[Callable[[], None]] = deque()
         # A deque is safe between the thread that asks and the transport's that answers; replies come in order.
         self._handler_table[MSG_REQUEST_SUCCESS] = self._parse_ping_reply  # type: ignore[attr-defined] # private
@@ -292,7 +204,19 @@ class LinkTransport(paramiko.Transport):
         message.add_string("keepalive@openssh.com")
         message.add_boolean(True)
         self._pings.append(on_reply)
-        self._send_user_message(message)  # type: ignore[attr-defined] # private
+        self.post(message)
+
+    def post(self, message: Message) -> None:
+        """Send a message now, or right after the key exchange that is under way, which is not waited for.
+
+        Raises:
+            EOFError: the link is lost.
+        """
+        with self.clear_to_send_lock:
+            if self.clear_to_send.is_set():
+                self._send_message(message)  # type: ignore[attr-defined] # private
+            else:
+                self._postponed.append(message)
 
     def open_exec(
         self, command: str, environment: tuple[tuple[str, str], ...], *, timeout_s: float, on_terminal: bool = False
@@ -315,9 +239,14 @@ class LinkTransport(paramiko.Transport):
     ) -> Channel:
         deadline = time.monotonic() + timeout_s
         channel = self.open_session(window_size=WINDOW_BYTES, timeout=timeout_s)
+        # Nothing can have come: what would send it is started below.
+        channel.in_buffer = PieceBuffer()
+        channel.in_stderr_buffer = PieceBuffer()
         channel.wake = threading.Event()  # type: ignore[attr-defined] # ours
         channel.exit_signal = None  # type: ignore[attr-defined] # ours
         channel.is_closed_by_server = False  # type: ignore[attr-defined] # ours
+        channel.is_sending = False  # type: ignore[attr-defined] # ours
+        channel.last_words = []  # type: ignore[attr-defined] # ours
         for name, value in environment:
             self._send_request(channel, "env", name, value, wants_reply=False)
         if on_terminal:
@@ -331,6 +260,85 @@ class LinkTransport(paramiko.Transport):
             raise SSHException(f"{kind} was refused" if was_closed else f"no answer to {kind}")
         return channel
 
+    def send_data(self, channel: Channel, data: memoryview) -> int:
+        """Send the beginning of `data` to a channel of ours and return how much that was; 0 when the channel has ended.
+
+        Waits, for the channel's timeout, while its window is closed; one thread at a time may send to a channel.
+
+        Raises:
+            TimeoutError: the window stayed closed.
+            OSError, EOFError: the channel or the link has ended.
+        """
+        pieces: list[memoryview] = []
+        with channel.lock:
+            if channel.closed:
+                raise OSError("the channel is closed")
+            rest = data
+            while rest and len(pieces) < PACKETS_PER_WRITE and (not pieces or channel.out_window_size > 0):
+                count = channel._wait_for_send_window(len(rest))  # type: ignore[attr-defined] # private
+                if not count:
+                    return 0
+                pieces.append(rest[:count])
+                rest = rest[count:]
+            channel.is_sending = True  # type: ignore[attr-defined] # ours
+        try:
+            self._send_user_message(DataToSend(channel.remote_chanid, pieces))
+        finally:
+            with channel.lock:
+                channel.is_sending = False  # type: ignore[attr-defined] # ours
+                messages: list[Message] = channel.last_words  # type: ignore[attr-defined] # ours
+                channel.last_words = []  # type: ignore[attr-defined] # ours
+            for message in messages:
+                self.post(message)
+        return len(data) - len(rest)
+
+    def receive_data(self, channel: Channel, n_bytes: int) -> bytes:
+        """Return up to `n_bytes` of what has come on standard output, and let the server send as much more."""
+        return self._take(channel, channel.in_buffer, n_bytes)
+
+    def receive_stderr(self, channel: Channel, n_bytes: int) -> bytes:
+        """Return up to `n_bytes` of what has come on standard error, and let the server send as much more."""
+        return self._take(channel, channel.in_stderr_buffer, n_bytes)
+
+    def _take(self, channel: Channel, buffer: "BufferedPipe[bytes]", n_bytes: int) -> bytes:
+        if not buffer.read_ready():
+            return b""
+        data = buffer.read(n_bytes)
+        more = channel._check_add_window(len(data))  # type: ignore[attr-defined] # private
+        if more:
+            message = Message()
+            message.add_byte(cMSG_CHANNEL_WINDOW_ADJUST)
+            message.add_int(channel.remote_chanid)
+            message.add_int(more)
+            # What has been taken is the caller's, though the link may have ended meanwhile.
+            with contextlib.suppress(OSError, EOFError):
+                self.post(message)
+        return data
+
+    def end_input(self, channel: Channel) -> list[Message]:
+        """Note that nothing more will be sent to a channel; return what is to be posted."""
+        with channel.lock:
+            return _said_last(channel, [channel._send_eof()])  # type: ignore[attr-defined] # private
+
+    def end_channel(self, channel: Channel) -> list[Message]:
+        """Close a channel on this side; return what is to be posted."""
+        with channel.lock:
+            return _said_last(channel, channel._close_internal())  # type: ignore[attr-defined] # private
+
+    def _send_user_message(self, data: Message | DataToSend) -> None:
+        """Send a message, after the key exchange that is under way; the transport's own thread must not wait for it."""
+        if threading.current_thread() is self:
+            assert isinstance(data, Message)
+            self.post(data)
+        else:
+            super()._send_user_message(data)  # type: ignore[misc] # private
+
+    def _parse_newkeys(self, m: Message) -> None:
+        super()._parse_newkeys(m)  # type: ignore[misc] # private
+        with self.clear_to_send_lock:
+            while self._postponed:
+                self._send_message(self._postponed.popleft())  # type: ignore[attr-defined] # private
+
     def _send_terminal_request(self, channel: Channel) -> None:
         """Ask for a pseudo-terminal (RFC 4254, 6.2) in the flight of the command; a refusal shows in the command."""
         message = Message()
@@ -342,7 +350,7 @@ class LinkTransport(paramiko.Transport):
         for size in (80, 24, 0, 0):
             message.add_int(size)
         message.add_string(b"\0")
-        self._send_user_message(message)  # type: ignore[attr-defined] # private
+        self._send_user_message(message)
 
     def _send_request(self, channel: Channel, kind: str, *fields: str, wants_reply: bool) -> None:
         message = Message()
@@ -352,7 +360,7 @@ class LinkTransport(paramiko.Transport):
         message.add_boolean(wants_reply)
         for text in fields:
             message.add_string(text.encode("utf-8", "surrogateescape"))
-        self._send_user_message(message)  # type: ignore[attr-defined] # private
+        self._send_user_message(message)
 
     def _parse_ping_reply(self, message: Message) -> None:
         if self._pings:
@@ -530,10 +538,6 @@ class AuthenticationExchange:
         self.banner += message.get_string().decode("utf-8", "replace")[:10_000]
 
 
-class BannerMissing(SSHException):
-    """The server sent no identification string."""
-
-
 def _waking(handle: Callable[[Channel, Message], None]) -> Callable[[Channel, Message], None]:
     """Wrap a handler of channel messages so that whoever waits on the channel wakes up."""
 
@@ -560,11 +564,39 @@ def _handle_request(channel: Channel, message: Message) -> None:
 def _handle_close(channel: Channel, message: Message) -> None:
     """Note that the server closed the channel, before it looks closed: the end of the link closes it as well."""
     channel.is_closed_by_server = True  # type: ignore[attr-defined] # ours
-    Channel._handle_close(channel, message)  # type: ignore[attr-defined] # private
+    transport = channel.transport
+    assert isinstance(transport, LinkTransport)
+    messages = transport.end_channel(channel)
+    transport._unlink_channel(channel.chanid)  # type: ignore[attr-defined] # private
+    for last in messages:
+        transport.post(last)
+
+
+def _handle_data(channel: Channel, message: Message | ReceivedData) -> None:
+    """Keep what came, without a copy where the channel is one of ours."""
+    data = message.get_binary()
+    channel.in_buffer.feed(data if isinstance(channel.in_buffer, PieceBuffer) else bytes(data))
+
+
+def _said_last(channel: Channel, messages: Sequence[Message | None]) -> list[Message]:
+    """Return what may be posted now of the last messages of a channel, whose lock is held.
+
+    While another thread is about to send data there, it is left to that thread: behind the end of a channel the data
+    would be for none, and servers end the connection for that.
+    """
+    words = [message for message in messages if message is not None]
+    if not getattr(channel, "is_sending", False):
+        return words
+    channel.last_words += words  # type: ignore[attr-defined] # ours
+    return []
 
 
 # The handlers are looked up in this table, so overriding methods of Channel would change nothing.
 LinkTransport._channel_handler_table = {  # type: ignore[attr-defined] # private
     kind: _waking(handle)
     for kind, handle in paramiko.Transport._channel_handler_table.items()  # type: ignore[attr-defined] # private
-} | {MSG_CHANNEL_REQUEST: _waking(_handle_request), MSG_CHANNEL_CLOSE: _waking(_handle_close)}
+} | {
+    MSG_CHANNEL_DATA: _waking(_handle_data),
+    MSG_CHANNEL_REQUEST: _waking(_handle_request),
+    MSG_CHANNEL_CLOSE: _waking(_handle_close),
+}

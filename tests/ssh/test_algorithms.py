@@ -1,14 +1,17 @@
 """SSH-3: old servers work when their algorithms are asked for, and a failed negotiation says which option helps."""
 
 import shlex
+import socket
 from pathlib import Path
 
 import paramiko
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from paramiko import packet
+from paramiko.buffered_pipe import BufferedPipe
 
 from remote_code.errors import AlgorithmUnsupported, AuthenticationFailed
-from remote_code.ssh import algorithms, transport
+from remote_code.ssh import algorithms, packets, transport
 from tests.support.connecting import connected, run
 from tests.support.sshd import SSHServer, make_key
 
@@ -135,17 +138,37 @@ def test_what_the_transport_overrides_is_still_there() -> None:
             (
                 *("_check_banner", "_parse_kex_init", "_really_parse_kex_init", "_parse_disconnect", "_verify_key"),
                 *("_send_user_message", "_send_message", "_auth_trigger", "_channel_handler_table", "preferred_keys"),
+                *("_parse_newkeys", "_unlink_channel"),
             ),
         ),
-        (paramiko.Channel, ("_handle_request", "_event_pending")),
+        (
+            paramiko.Channel,
+            (
+                *("_handle_request", "_event_pending", "_wait_for_send_window", "_check_add_window", "_send_eof"),
+                "_close_internal",
+            ),
+        ),
         (
             packet.Packetizer,
             (
                 *("read_message", "write_all", "start_handshake", "handshake_timed_out", "complete_handshake"),
-                "_trigger_rekey",
+                *("_trigger_rekey", "read_all", "send_message"),
             ),
         ),
+        (BufferedPipe, ("feed", "read_ready", "read", "empty", "close", "__len__")),
     ]
     for owner, names in parts:
         missing = [name for name in names if not hasattr(owner, name)]
         assert not missing, f"paramiko {paramiko.__version__}: {owner.__name__} lost {missing}"
+
+
+def test_the_private_state_of_the_packets_is_still_there() -> None:
+    """Fails loudly when a new paramiko moves what `packets.py` builds on: names, and the cipher behind them."""
+    near, far = socket.socketpair()
+    with near, far:
+        state = vars(packet.Packetizer(near))
+    used = {name for name in packets.WatchedPacketizer.__annotations__ if name.startswith("_")}
+    assert used <= set(state), f"paramiko {paramiko.__version__}: Packetizer lost {used - set(state)}"
+    ciphers = transport.LinkTransport._cipher_info  # type: ignore[attr-defined] # private
+    sealed = {name for name, info in ciphers.items() if info.get("is_aead")}
+    assert {ciphers[name]["class"] for name in sealed} == {AESGCM}

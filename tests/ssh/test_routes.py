@@ -112,8 +112,8 @@ def test_closing_ends_the_jump_connections_too(sshd: SSHServer, tmp_path: Path) 
     with SSHServer(tmp_path / "bastion") as middle:
         ssh = write_config(tmp_path, host_block("inner", sshd, "ProxyJump middle"), host_block("middle", middle))
         with connected(f"{ssh} inner"):
-            assert middle._session_pids()
-        assert wait_until(lambda: not middle._session_pids())
+            assert middle.session_pids()
+        assert wait_until(lambda: not middle.session_pids())
 
 
 def test_a_jump_host_that_goes_away_ends_the_connection(sshd: SSHServer, tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ class SSHServer:
         """End the server and every session of it."""
         if self._process is None:
             return
-        for pid in [*self._session_pids(), self._process.pid]:
+        for pid in [*self.session_pids(), self._process.pid]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -150,7 +150,7 @@ class SSHServer:
 
     def drop_sessions(self) -> None:
         """Kill the server's session processes, so that every connection breaks; the server itself stays."""
-        for pid in self._session_pids():
+        for pid in self.session_pids():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -174,7 +174,7 @@ class SSHServer:
         passwd.write_text("\n".join(changed) + "\n", encoding="utf-8")
         return passwd
 
-    def _session_pids(self) -> list[int]:
+    def session_pids(self) -> list[int]:
         """Return the ids of the server's children and their children that belong to sshd."""
         if self._process is None:
             return []

@@ -1,0 +1,121 @@
+"""SSH-6: who closes a channel does not wait for a stuck link, and the end of a channel never stops a link."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from benchmarks.delay_proxy import DelayProxy
+from remote_code.errors import ConnectionLost
+from remote_code.ssh import connection as connection_module
+from remote_code.ssh.connection import Connection, ExecChannel
+from tests.support.connecting import connected, run
+from tests.support.processes import wait_until
+from tests.support.sshd import SSHServer
+
+
+def test_closing_does_not_wait_for_a_key_exchange_on_a_frozen_link(sshd: SSHServer) -> None:
+    with DelayProxy("127.0.0.1", sshd.port) as proxy, connected(sshd.command(port=proxy.port)) as connection:
+        channels = [connection.open_exec("cat", timeout_s=20) for _ in range(3)]
+        proxy.freeze()
+        connection.transport.watched.request_rekey()
+        wait_until(lambda: not connection.transport.clear_to_send.is_set())
+        for channel in channels:
+            channel.shutdown_write()
+            channel.close()
+            assert channel.is_closed
+        assert connection.is_alive
+
+
+def test_closing_does_not_wait_for_a_write_that_is_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "CLOSE_S", 0.1)
+    with SSHServer(tmp_path / "server") as server, connected(server.command()) as connection:
+        busy = [connection.open_exec("cat >/dev/null", timeout_s=20) for _ in range(5)]
+        idle = [connection.open_exec("cat", timeout_s=20) for _ in range(5)]
+        with stopped(server), filling(connection, busy):
+            for channel in idle:
+                channel.shutdown_write()
+                channel.close()
+                assert channel.is_closed
+            # Nine seconds without a byte taken would have closed it.
+            assert not connection.transport.watched.closed
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
+    """A server whose login shell reads no start files."""
+    with SSHServer(tmp_path_factory.mktemp("quick"), environment={"SHLVL": "2"}) as server:
+        yield server
+
+
+@contextmanager
+def stopped(server: SSHServer) -> Iterator[None]:
+    """Have the server's sessions take nothing for a while."""
+    pids = server.session_pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def send_for_ever(channel: ExecChannel, note: Callable[[], None] = lambda: None) -> NoReturn:
+    while True:
+        channel.send(memoryview(bytes(1 << 18)), timeout_s=60)
+        note()
+
+
+@contextmanager
+def filling(connection: Connection, channels: list[ExecChannel]) -> Iterator[None]:
+    """Send to all channels; go on when the socket takes no more, and end the link at the end."""
+    sock = connection.transport.sock
+    assert isinstance(sock, socket.socket)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+    last_sent = [time.monotonic()] * len(channels)
+
+    def fill(number: int) -> None:
+        def note() -> None:
+            last_sent[number] = time.monotonic()
+
+        with pytest.raises(ConnectionLost):
+            send_for_ever(channels[number], note)
+
+    threads = [threading.Thread(target=fill, args=(number,)) for number in range(len(channels))]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: time.monotonic() - max(last_sent) > 0.5)
+    try:
+        yield
+    finally:
+        connection.close()
+        for thread in threads:
+            thread.join(20)
+
+
+def test_channels_may_end_while_keys_are_exchanged(quick: SSHServer) -> None:
+    """The transport's thread answers the end of a channel, but after the exchange, which nobody else finishes."""
+    with connected(quick.command("-o", "RekeyLimit=64K")) as connection:
+        for _ in range(40):
+            assert run(connection, "head -c 200000 /dev/zero") == (bytes(200_000), b"", 0, None)
+        assert connection.n_key_exchanges > 10
+
+
+def test_a_process_that_ends_while_it_is_sent_to_leaves_the_link_good(quick: SSHServer) -> None:
+    """Data behind the end of a channel would make the server end the connection."""
+    with connected(quick.command()) as connection:
+        for _ in range(60):
+            channel = connection.open_exec("head -c 100000 >/dev/null", timeout_s=20)
+            with pytest.raises(ConnectionLost):
+                send_for_ever(channel)
+            channel.close()
+            assert connection.is_alive
+        assert run(connection, "echo on")[0] == b"on\n"
