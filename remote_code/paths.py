@@ -13,6 +13,12 @@ RemotePath = NewType("RemotePath", str)
 LocalPath = NewType("LocalPath", Path)
 """A path on this machine."""
 
+PATH_MAX_BYTES = 4096
+"""The longest path that is sent to the remote: Linux' PATH_MAX, the most of the systems that give sshd."""
+
+_SHOWN_CHARACTERS = 80
+"""How much of a path that is too long an error repeats."""
+
 
 def encode_path(path: str) -> bytes:
     """Return the bytes that name `path` on the remote (UTF-8, surrogates back to the bytes they stand for)."""
@@ -31,16 +37,21 @@ def resolve(path: str, *, base: RemotePath, home: RemotePath) -> RemotePath:
     their text alone; where a link leads is for the remote to say.
 
     Raises:
-        InvalidPath: the path is empty, holds a NUL or half a character.
+        InvalidPath: the path is empty, holds a NUL or half a character, or is longer than any system takes.
     """
     if not path:
         raise InvalidPath("the path is empty; give an absolute path on the remote machine", path=path)
     if "\0" in path:
         raise InvalidPath(f"the path {path!r} holds a NUL character", path=path)
     try:
-        encode_path(path)
+        n_bytes = len(encode_path(path))
     except UnicodeEncodeError as exc:
         raise InvalidPath(f"the path {path!r} holds {path[exc.start]!r}, which is no character", path=path) from exc
+    if n_bytes > PATH_MAX_BYTES:
+        shown = path[:_SHOWN_CHARACTERS]
+        raise InvalidPath(
+            f"the path that begins with {shown!r} has {n_bytes} bytes; a path has {PATH_MAX_BYTES} at most", path=shown
+        )
     if path == "~" or path.startswith("~/"):
         path = home + path[1:]
     absolute = posixpath.normpath(posixpath.join(base, path))

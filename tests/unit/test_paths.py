@@ -42,6 +42,15 @@ def test_a_path_that_names_nothing_is_refused(bad: str) -> None:
         resolve(bad, base=ROOT, home=HOME)
 
 
+def test_a_path_that_no_system_takes_is_refused_by_its_length() -> None:
+    """PATH-1: a remote shell would work on 10 MB of it for minutes."""
+    longest = "é" * 2048
+    assert resolve(longest, base=ROOT, home=HOME) == f"/srv/app/{longest}"
+    with pytest.raises(InvalidPath) as caught:
+        resolve(longest + "x", base=ROOT, home=HOME)
+    assert caught.value.message == (f"the path that begins with '{'é' * 80}' has 4097 bytes; a path has 4096 at most")
+
+
 @pytest.mark.parametrize(
     ("path", "root", "inside"),
     [
