@@ -6,7 +6,7 @@ OPENCODE_VERSION := 1.18.33
 OPENCODE := build/opencode/node_modules/.package-lock.json
 KERNELS := $(wildcard remote_code/_fast/*.pyx remote_code/_fast/*.pxi)
 
-.PHONY: demo test check bench torture sanitize setup system-packages opencode clean
+.PHONY: demo test check bench torture proof sanitize setup system-packages opencode clean
 
 demo: setup opencode  ## Real OpenCode works on a machine that it can only SSH to.
 	$(BIN)/python -m demo
@@ -32,6 +32,10 @@ bench: setup system-packages  ## Round trips and times; figures in docs/performa
 
 torture: setup system-packages opencode  ## The long runs: every cut point, every race, 100,000 generated inputs.
 	REMOTE_CODE_TORTURE=1 $(BIN)/pytest -m "not opencode" --timeout=2400
+
+proof: setup system-packages  ## That no work is lost: cuts, kills, races and made-up paths of `make torture`, with their figures.
+	REMOTE_CODE_TORTURE=1 $(BIN)/pytest --timeout=2400 tests/remote/test_cuts.py tests/remote/test_sftp.py \
+		tests/remote/test_races.py tests/remote/test_roots.py tests/mirror/test_races.py tests/mirror/test_kills.py
 
 sanitize: setup  ## The compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer.
 	sh tests/support/sanitize.sh $(BIN)/python
