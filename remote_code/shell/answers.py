@@ -6,7 +6,7 @@ and random, so that an answer may hold any bytes.
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _STATUS = re.compile(rb" (\d+)\n")
@@ -35,7 +35,7 @@ class Answers:
         """Whether a job that was sent has no answer yet."""
         return bool(self._awaited)
 
-    def expect(self, ends: Sequence[str]) -> None:
+    def expect(self, ends: Iterable[str]) -> None:
         """Wait for the answers with these end marks, behind those that are awaited."""
         self._awaited.extend(ends)
 

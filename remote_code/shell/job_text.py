@@ -1,7 +1,7 @@
 """The bytes of a job as a worker shell reads them; pure functions. The texts that read them stand in `scripts/`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from remote_code.errors import InvalidArguments
@@ -77,23 +77,23 @@ def end_of_input(token: str) -> bytes:
     return f"{token}\n".encode()
 
 
-def search_job(commands: Sequence[Command], token: str, ends: Sequence[str], *, functions: str) -> JobText:
-    """Return the job that runs `commands` one after the other in a standby shell, which serves on.
+def search_job(searches: Mapping[str, Command], token: str, *, functions: str) -> JobText:
+    """Return the job that runs searches, by their end marks, one after the other in a standby shell, which serves on.
 
     `functions` is the text of `scripts/search.sh` for a shell that has not got it yet, else empty.
     """
-    deadline_s = math.ceil(sum(command.timeout_s for command in commands)) + WATCHER_GRACE_S
+    deadline_s = math.ceil(sum(search.timeout_s for search in searches.values())) + WATCHER_GRACE_S
     parts = [functions, f"rc_watch {deadline_s}\n"]
-    for number, (command, end) in enumerate(zip(commands, ends, strict=True), 1):
-        last = " last" if number == len(commands) else ""
-        parts.append(f"_rc_c={quote(command.text)}\nrc_search {quote(command.workdir)} {end}{last}\n")
+    for number, (end, search) in enumerate(searches.items(), 1):
+        last = " last" if number == len(searches) else ""
+        parts.append(f"_rc_c={quote(search.text)}\nrc_search {quote(search.workdir)} {end}{last}\n")
     block = _encode("".join(parts)) + token.encode()
     return JobText(f'_rc_r {len(block)}\neval "$_rc_c"\n{token} +\n'.encode(), block)
 
 
-def script_jobs(scripts: Sequence[Script], token: str, ends: Sequence[str]) -> JobText:
-    """Return several jobs for a resident shell, to be sent in one flight: `can_share` must hold of each of several."""
-    first, *others = [script_job(script, token, end) for script, end in zip(scripts, ends, strict=True)]
+def script_jobs(scripts: Mapping[str, Script], token: str) -> JobText:
+    """Return jobs for a resident shell, by their end marks, as one; `can_share` must hold of each of several."""
+    first, *others = [script_job(script, token, end) for end, script in scripts.items()]
     return JobText(first.lines, first.payload + b"".join(job.lines for job in others))
 
 

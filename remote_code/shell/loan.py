@@ -1,7 +1,7 @@
 """A worker in the hands of one caller, whose job may go in one flight with those of other callers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -17,8 +17,8 @@ Job = TypeVar("Job", bound=Command | Script)
 class Asked(Protocol[Asks]):
     """A shell that takes several jobs in one flight."""
 
-    def ask(self, jobs: Sequence[Asks], /) -> list[str]:
-        """Send jobs and return the end marks of their answers."""
+    def ask(self, jobs: Mapping[str, Asks], /) -> None:
+        """Send jobs, by the end marks of their answers."""
 
     def answer(self, end: str, job: Asks, /, *, cancel: Cancel | None) -> Result:
         """Wait for one answer."""
@@ -46,28 +46,30 @@ class Loan:
         """Return in how many flights so many bytes reach the shell."""
         return max(1, math.ceil(n_bytes / self.worker.connection.window_bytes))
 
-    def share(self, *, cancel: Cancel | None, flights: Flights) -> Result:
-        """Run the caller's job. The first of a flight sends the jobs of all; each waits for its own answer.
+    def share(self, flight: Mapping[str, Command | Script], *, cancel: Cancel | None, flights: Flights) -> Result:
+        """Send a flight of jobs, if it is given, and wait for the answer of the caller's own.
 
         Raises:
             ConnectionLost: see `ResidentShell.answer` and `StandbyShell.answer`.
             Cancelled: the wait was given up.
         """
         if isinstance(self.shell, ResidentShell):
-            return self._share(self.shell, Script, cancel, flights)
+            return self._share(self.shell, Script, flight, cancel=cancel, flights=flights)
         assert isinstance(self.shell, StandbyShell)
-        return self._share(self.shell, Command, cancel, flights)
+        return self._share(self.shell, Command, flight, cancel=cancel, flights=flights)
 
-    def _share(self, shell: Asked[Job], kind: type[Job], cancel: Cancel | None, flights: Flights) -> Result:
-        if not self.waiter.end:
-            if cancel and cancel.is_set:
-                self.is_reusable = True
-                raise Cancelled("the call was cancelled before its job was sent")
-            callers = [self.waiter, *self.worker.riders]
-            jobs = [caller.job for caller in callers if isinstance(caller.job, kind)]
-            flights.add(self.n_windows(sum(len(job.text) for job in jobs)) - 1)
-            for caller, end in zip(callers, shell.ask(jobs), strict=True):
-                caller.end = end
+    def _share(
+        self,
+        shell: Asked[Job],
+        kind: type[Job],
+        flight: Mapping[str, Command | Script],
+        *,
+        cancel: Cancel | None,
+        flights: Flights,
+    ) -> Result:
+        if jobs := {end: job for end, job in flight.items() if isinstance(job, kind)}:
+            flights.add(self.n_windows(sum(len(job.text) for job in jobs.values())) - 1)
+            shell.ask(jobs)
         assert isinstance(self.waiter.job, kind)
         try:
             result = shell.answer(self.waiter.end, self.waiter.job, cancel=cancel)

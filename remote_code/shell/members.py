@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from remote_code.errors import PoolClosed, RemoteCodeError
-from remote_code.shell.boot import Place
+from remote_code.shell.boot import Place, new_token
 from remote_code.shell.channel import Link
 from remote_code.shell.job import Command, Script
 from remote_code.shell.schedule import Kind, Lane, Phase
@@ -104,6 +104,14 @@ class Worker:
     shell: Tenant | None = None
     riders: "deque[Waiter]" = field(default_factory=deque)
     """Callers whose jobs go in one flight with its holder's; each holds the worker in turn."""
+
+    def board(self, holder: "Waiter") -> dict[str, Command | Script]:
+        """Give the jobs of a flight their end marks and return them; whoever gave up meanwhile stays behind."""
+        self.riders = deque(rider for rider in self.riders if not rider.is_gone)
+        callers = [holder, *self.riders]
+        for caller in callers:
+            caller.end = new_token()
+        return {caller.end: caller.job for caller in callers if caller.job}
 
     def next_rider(self) -> "Waiter | None":
         """Take the next caller out of the flight; None if nobody is left.

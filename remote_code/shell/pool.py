@@ -7,7 +7,7 @@ or may be repeated.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -254,13 +254,24 @@ class Shells:
         may_repeat = True
         for attempt in range(1, MAX_ATTEMPTS + 1):
             with self._lend(lane, flights, cancel, job) as loan:
+                flight = self._board(loan, cancel)
                 try:
-                    return loan.share(cancel=cancel, flights=flights)
+                    return loan.share(flight, cancel=cancel, flights=flights)
                 except ConnectionLost as exc:
                     if attempt == MAX_ATTEMPTS or not may_repeat:
                         raise
                     may_repeat = exc.facts["outcome"] != "unknown"
         raise AssertionError("the last attempt returns or raises")
+
+    def _board(self, loan: Loan, cancel: Cancel | None) -> Mapping[str, Command | Script]:
+        """Return the jobs that the holder has to send: none when its own went in the flight of another caller."""
+        if loan.waiter.end:
+            return {}
+        if cancel and cancel.is_set:
+            loan.is_reusable = True
+            raise Cancelled("the call was cancelled before its job was sent")
+        with self._roster.changed:
+            return loan.worker.board(loan.waiter)
 
     def _run_pair(
         self,

@@ -5,7 +5,7 @@ whether that is safe, the pool decides.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from remote_code.errors import Cancelled, ConnectionLost
@@ -170,18 +170,16 @@ class StandbyShell(Shell):
         raise_for_workdir(run.first_of_stderr, command, self.token)
         return replace(result, process_group=self.ready.group_id)
 
-    def ask(self, searches: Sequence[Command], /) -> list[str]:
-        """Send searches, to be run one after the other, and return the end marks of their answers.
+    def ask(self, searches: Mapping[str, Command], /) -> None:
+        """Send searches, by the end marks of their answers, to be run one after the other.
 
         Raises:
             ConnectionLost: its outcome is that of the first; the others may be sent again in any case.
         """
-        ends = [boot.new_token() for _ in searches]
         functions = "" if self._has_search_functions else boot.script_text("search")
-        self.send(search_job(searches, self.token, ends, functions=functions))
+        self.send(search_job(searches, self.token, functions=functions))
         self._has_search_functions = True
-        self.answers.expect(ends)
-        return ends
+        self.answers.expect(searches)
 
     def answer(self, end: str, search: Command, /, *, cancel: Cancel | None = None) -> Result:
         """Wait for the answer of a search that was sent; those of searches before it are dropped.
@@ -287,20 +285,20 @@ class ResidentShell(Shell):
             ConnectionLost: outcome "not_started" or "unknown".
             Cancelled: the wait was given up.
         """
-        return self.answer(self.ask([script])[0], script, cancel=cancel)
+        end = boot.new_token()
+        self.ask({end: script})
+        return self.answer(end, script, cancel=cancel)
 
-    def ask(self, scripts: Sequence[Script], /) -> list[str]:
-        """Send scripts, to be run one after the other, and return the end marks of their answers.
+    def ask(self, scripts: Mapping[str, Script], /) -> None:
+        """Send scripts, by the end marks of their answers, to be run one after the other.
 
         Only scripts for which `can_share` holds may go together.
 
         Raises:
             ConnectionLost: its outcome is that of the first; the others may be sent again in any case.
         """
-        ends = [boot.new_token() for _ in scripts]
-        self.send(script_jobs(scripts, self.token, ends))
-        self.answers.expect(ends)
-        return ends
+        self.send(script_jobs(scripts, self.token))
+        self.answers.expect(scripts)
 
     def answer(self, end: str, script: Script, /, *, cancel: Cancel | None = None) -> Result:
         """Wait for the answer of a script that was sent; those of scripts before it are dropped. As `run` else."""

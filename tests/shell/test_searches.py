@@ -6,7 +6,7 @@ import random
 import pytest
 
 from remote_code.errors import ConnectionLost, NoSuchFile
-from remote_code.shell.boot import script_text
+from remote_code.shell.boot import new_token, script_text
 from remote_code.shell.job import Cancel, Command, Outcome, Result
 from remote_code.shell.job_text import search_job
 from remote_code.shell.worker import StandbyShell
@@ -19,8 +19,14 @@ def search(text: str, *, workdir: str = "/", timeout_s: float = 20.0) -> Command
 
 
 def ask(shell: StandbyShell, text: str) -> Result:
-    command = search(text)
-    return shell.answer(shell.ask([command])[0], command)
+    return answers(shell, search(text))[0]
+
+
+def answers(shell: StandbyShell, *commands: Command) -> list[Result]:
+    """Run searches in one flight."""
+    flight = {new_token(): command for command in commands}
+    shell.ask(flight)
+    return [shell.answer(end, command) for end, command in flight.items()]
 
 
 def done(exit_status: int = 0, *, stdout: bytes = b"", stderr: bytes = b"") -> Result:
@@ -35,8 +41,7 @@ def test_searches_in_one_flight_have_each_their_own_answer(machine: Machine) -> 
         search(f"printf %s {len(data)}; cat; pwd", workdir="/tmp"),
         search("head -c 300000 /dev/zero"),
     ]
-    answers = [shell.answer(end, command) for end, command in zip(shell.ask(commands), commands, strict=True)]
-    assert answers == [
+    assert answers(shell, *commands) == [
         done(7, stdout=b"a\0b", stderr=b"err\n"),
         done(stdout=b"%d/tmp\n" % len(data)),
         done(stdout=bytes(300_000)),
@@ -78,7 +83,7 @@ def test_nothing_of_a_search_is_left_while_its_shell_waits(machine: Machine) -> 
     shell = machine.standby()
     timeout_s = 500_000.0 + os.getpid()
     command = search("echo here", timeout_s=timeout_s)
-    assert shell.answer(shell.ask([command])[0], command) == done(stdout=b"here\n")
+    assert answers(shell, command) == [done(stdout=b"here\n")]
     assert not find_processes(f"{timeout_s + 15:.0f}")
     shell.close()
 
@@ -87,7 +92,7 @@ def test_search_that_was_cut_is_not_run(machine: Machine) -> None:
     target = f"/tmp/remote-code-test-search-{os.getpid()}"
     for n_missing in (1, 10, 40):
         shell = machine.standby()
-        job = search_job([search(f"touch {target}")], shell.token, ["0" * 16], functions=script_text("search"))
+        job = search_job({"0" * 16: search(f"touch {target}")}, shell.token, functions=script_text("search"))
         shell.channel.send(memoryview((job.lines + job.payload)[:-n_missing]), timeout_s=5)
         shell.channel.shutdown_write()
         machine.link.channels[-1].join()
@@ -101,11 +106,11 @@ def test_cancel_and_timeout_end_whatever_runs(machine: Machine, how: str) -> Non
     shell = machine.standby()
     cancel = Cancel()
     command = search(f"sleep {mark} & sleep {mark}", timeout_s=20 if how == "cancel" else 0.3)
-    ends = shell.ask([command, search(f"touch {never}")])
+    shell.ask({"first": command, "second": search(f"touch {never}")})
     if how == "cancel":
         wait_until(lambda: find_processes(mark))
         cancel.set()
-    result = shell.answer(ends[0], command, cancel=cancel)
+    result = shell.answer("first", command, cancel=cancel)
     assert (result.outcome, result.is_cancelled, result.is_timed_out) == (
         Outcome.DONE,
         how == "cancel",
@@ -121,7 +126,7 @@ def test_end_of_the_engine_ends_a_running_search(machine: Machine) -> None:
     """SSH-8: the input is the lifeline."""
     mark = unique_sleep()
     shell = machine.standby()
-    shell.ask([search("true"), search(f"sleep {mark}; true")])
+    shell.ask({"first": search("true"), "second": search(f"sleep {mark}; true")})
     wait_until(lambda: find_processes(mark))
     shell.close()
     wait_until(lambda: not find_processes(mark))
@@ -139,5 +144,5 @@ def test_missing_directory_is_named(machine: Machine) -> None:
     shell = machine.standby()
     command = search("echo never", workdir="/no/such/place")
     with pytest.raises(NoSuchFile, match='"/no/such/place"'):
-        shell.answer(shell.ask([command])[0], command)
+        answers(shell, command)
     shell.close()
