@@ -1,7 +1,6 @@
 """Round trips of the mirror's operations: OpenSSH on loopback behind a proxy that delays.
 
 Each operation runs at no delay and at one of 50 ms (REMOTE_CODE_DELAY_MS sets another one), in turns, so that other
-Each operation runs at no delay and at one of 50 ms (REMOTE_CODE_DELAY_MS sets another one), in turns, so that other
 work on the machine slows both alike; `round_trips` in the results is the difference of the best times over the delay.
 The times of the results are those with the delay.
 """

@@ -18,7 +18,7 @@ from remote_code.shell.job import Flights
 from tests.support.figures import Figures
 from tests.support.posix_shells import SHELLS, local_shells, programs_without
 
-INCREMENTS = int(os.environ.get("REMOTE_CODE_INCREMENTS") or (500 if os.environ.get("REMOTE_CODE_TORTURE") else 12))
+INCREMENTS = int(os.environ.get("REMOTE_CODE_INCREMENTS") or (300 if os.environ.get("REMOTE_CODE_TORTURE") else 12))
 
 FOREIGN_ROUNDS = 500 if os.environ.get("REMOTE_CODE_TORTURE") else 40
 
