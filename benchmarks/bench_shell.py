@@ -115,9 +115,9 @@ def test_script(benchmark: BenchmarkFixture, remote: Remote) -> None:
     timed(benchmark, lambda flights: remote.shells.run_script(Script(":\n"), flights=flights), ready=lambda: None)
 
 
-def test_50_scripts_in_sequence(benchmark: BenchmarkFixture, remote: Remote) -> None:
+def test_200_scripts_in_sequence(benchmark: BenchmarkFixture, remote: Remote) -> None:
     def scripts() -> None:
-        for _ in range(50):
+        for _ in range(200):
             remote.shells.run_script(Script(":\n"), flights=Flights())
 
     benchmark.pedantic(scripts, rounds=1)  # type: ignore[no-untyped-call] # It has no types.

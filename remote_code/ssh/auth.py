@@ -328,7 +328,9 @@ class _Dialogue:
             return self._failed(f"it ended the connection: {said}")
         host, user = self._options.host, self._options.user
         return ConnectionFailed(
-            f"{host!r} ended the connection during the login of {user!r}", host=host, port=self._options.port
+            f"{host!r} ended the connection during the login of {user!r}; check the log of the SSH server there",
+            host=host,
+            port=self._options.port,
         )
 
     def _failed(self, reason: str = "") -> AuthenticationFailed:
@@ -339,6 +341,8 @@ class _Dialogue:
         wants_password = {"password", "keyboard-interactive"} & set(self._offered)
         if not reason and wants_password and self._secrets.password is None:
             hint = "; set REMOTE_PASSWORD if the account has a password"
+        elif not reason and wants_password:
+            hint = "; check REMOTE_PASSWORD and the user's name"
         elif not reason and self._offered == ("publickey",):
             hint = "; name the right key with -i, or add it to ssh-agent"
         return AuthenticationFailed(

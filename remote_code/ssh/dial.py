@@ -30,6 +30,7 @@ USER_TIMEOUT_MS = 14_000
 
 ENDED_EARLY = "ended the connection before it identified itself"
 """What is said of a server that accepts and goes, whichever way and moment it does."""
+CHECK_SERVER = "check host and port, and the log of the SSH server there"
 
 _Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
@@ -82,7 +83,7 @@ def _dial_once(options: Options, deadline: float, timeout_s: float) -> socket.so
             timeout_s=timeout_s,
         )
     if was_reset and len(complaints) == 1:
-        raise ConnectionFailed(f"{where} {ENDED_EARLY}", host=options.host, port=options.port)
+        raise ConnectionFailed(f"{where} {ENDED_EARLY}; {CHECK_SERVER}", host=options.host, port=options.port)
     raise ConnectionFailed(
         f"cannot connect to {where}: {'; '.join(complaints)}; check host, port and that an SSH server runs there",
         host=options.host,

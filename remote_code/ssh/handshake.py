@@ -22,7 +22,7 @@ from remote_code.ssh.algorithms import CERTIFICATE_SUFFIX, KEYWORD, ON_REQUEST, 
 from remote_code.ssh.auth import Login, log_in
 from remote_code.ssh.certificates import find_objection, is_certificate, parse_certificate
 from remote_code.ssh.connection import Connection, connect
-from remote_code.ssh.dial import DEFAULT_CONNECT_TIMEOUT_S, ENDED_EARLY, ProxyProcess, TunnelStream, dial
+from remote_code.ssh.dial import CHECK_SERVER, DEFAULT_CONNECT_TIMEOUT_S, ENDED_EARLY, ProxyProcess, TunnelStream, dial
 from remote_code.ssh.host_keys import HostKey, HostKeyCheck, Place
 from remote_code.ssh.options import Options, resolve_jump
 from remote_code.ssh.packets import BannerMissing, Stream
@@ -164,7 +164,7 @@ def _explain(transport: LinkTransport, options: Options, stream: Stream, timeout
     if is_late or transport.watched.is_late:
         step = "did not identify itself as an SSH server" if is_late else "did not finish the key exchange"
         return ConnectTimeout(
-            f"{where} {step} within {timeout_s:.0f} s{saying}",
+            f"{where} {step} within {timeout_s:.0f} s{saying}; {CHECK_SERVER}, or raise ConnectTimeout",
             host=options.host,
             port=options.port,
             timeout_s=timeout_s,
@@ -178,7 +178,7 @@ def _explain(transport: LinkTransport, options: Options, stream: Stream, timeout
         step = "ended the connection during the key exchange"
     else:
         step = f"broke the key exchange ({_printable(str(cause))})"
-    return ConnectionFailed(f"{where} {step}{saying}", host=options.host, port=options.port)
+    return ConnectionFailed(f"{where} {step}{saying}; {CHECK_SERVER}", host=options.host, port=options.port)
 
 
 _SERVER_LISTS: Mapping[str, Kind] = {

@@ -182,7 +182,7 @@ def read_rekey_limit(value: Value) -> tuple[int, float]:
     is_default = size.lower() == "default"
     if len(rest) > 1 or seconds is None or not (is_default or (digits.isascii() and digits.isdigit())):
         raise ConfigError(
-            f"{value.source}: RekeyLimit cannot be {' '.join(value.words)!r}",
+            f"{value.source}: RekeyLimit cannot be {' '.join(value.words)!r}; it takes a size such as 1G, and a time",
             variable="REMOTE_SSH",
             value=" ".join(value.words),
             accepted="a size such as 1G, and a time such as 1h",
@@ -190,6 +190,11 @@ def read_rekey_limit(value: Value) -> tuple[int, float]:
     return 0 if is_default else int(digits) * factor, float(max(0, seconds))
 
 
-def bad_line(message: str, value: str, *, accepted: str = "what ssh_config(5) describes") -> ConfigError:
+def bad_line(message: str, value: str, *, accepted: str | None = None) -> ConfigError:
     """Return the error of a line that cannot be used."""
-    return ConfigError(message, variable="REMOTE_SSH", value=value, accepted=accepted)
+    return ConfigError(
+        f"{message}; it takes {accepted}" if accepted else message,
+        variable="REMOTE_SSH",
+        value=value,
+        accepted=accepted or "what ssh_config(5) describes",
+    )

@@ -63,6 +63,9 @@ _ARGUMENTS_AS_KEYWORDS = {
 }
 _MEANINGLESS_FLAGS = "2fgMNnqTtxXYy"
 _MEANINGLESS_ARGUMENTS = "DeLRSw"
+_SHOWN_CHARACTERS = 200
+"""How much of a command that cannot be read its error repeats."""
+
 _REFUSED = {
     "1": "protocol 1 is spoken by no server that is safe to use",
     "G": "it prints the configuration; `remote-code config` does that",
@@ -115,7 +118,7 @@ class _Parser:
             raise self._refuse("holds a NUL or a line break")
         ended = self._take_options()
         if not self._words:
-            raise self._refuse("names no host; write `ssh user@host` with the options that you need")
+            raise self._refuse("names no host")
         user, host, port = self._destination(self._words.pop(0))
         if user is not None:
             self._options.append(CommandLineOption(f"User={_quoted(user)}", f"{user}@"))
@@ -124,9 +127,7 @@ class _Parser:
         if not ended:
             self._take_options()
         if self._words:
-            raise self._refuse(
-                f"ends with a remote command ({self._words[0]!r}); leave it out, commands are given to the tools"
-            )
+            raise self._refuse(f"ends with a remote command ({self._words[0]!r}), but commands are given to the tools")
         return SSHCommand(
             host=host,
             options=tuple(self._options),
@@ -261,9 +262,10 @@ def _quoted(value: str) -> str:
 
 
 def _refusal(text: str, complaint: str) -> ConfigError:
+    accepted = "one ssh command without a remote command, for example `ssh -p 2222 user@host`"
     return ConfigError(
-        f"REMOTE_SSH {complaint}",
+        f"REMOTE_SSH {text[:_SHOWN_CHARACTERS]!r} {complaint}; it takes {accepted}",
         variable="REMOTE_SSH",
         value=text,
-        accepted="one ssh command without a remote command, for example `ssh -p 2222 user@host`",
+        accepted=accepted,
     )

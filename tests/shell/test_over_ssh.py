@@ -89,6 +89,37 @@ def test_endless_output_is_bounded_by_time_and_memory(shells: Shells) -> None:
     assert result.dropped_bytes > 1_000_000
 
 
+OUTPUT_BYTES = 10_000_000_000 if os.environ.get("REMOTE_CODE_TORTURE") else 300_000_000
+GROWTH_KB = 150_000
+"""What a client may grow by: the window of one channel, in which the output waits, and what is kept."""
+
+
+@pytest.mark.timeout(900)
+def test_output_of_any_size_takes_the_memory_of_what_is_kept(server: SSHServer, tmp_path: Path) -> None:
+    """10 GB in the long run."""
+    program = tmp_path / "client.py"
+    program.write_text(
+        "from pathlib import Path\n"
+        "from remote_code.shell.job import Command, Flights\n"
+        "from tests.support.ssh_shells import ssh_shells\n"
+        "def peak_kb():\n"
+        "    status = Path('/proc/self/status').read_text()\n"
+        "    return int(status.partition('VmHWM:')[2].split()[0])\n"
+        f"with ssh_shells({server.command()!r}) as shells:\n"
+        "    shells.run_command(Command('true', '/', 60), flights=Flights())\n"
+        "    before = peak_kb()\n"
+        f"    command = Command('head -c {OUTPUT_BYTES} /dev/zero', '/', 800, keep_bytes=1_000)\n"
+        "    result = shells.run_command(command, flights=Flights())\n"
+        "    print(result.exit_status, len(result.stdout) + result.dropped_bytes, peak_kb() - before)\n",
+        encoding="utf-8",
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment, check=True)
+    exit_status, n_bytes, growth_kb = map(int, done.stdout.split())
+    assert (exit_status, n_bytes) == (0, OUTPUT_BYTES)
+    assert growth_kb < GROWTH_KB
+
+
 def test_missing_directory_is_named(shells: Shells) -> None:
     with pytest.raises(NoSuchFile, match='"/no/such/place"'):
         run(shells, "true", workdir="/no/such/place")

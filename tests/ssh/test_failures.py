@@ -68,6 +68,7 @@ def test_a_host_that_does_not_answer_is_a_timeout() -> None:
     assert error.facts["timeout_s"] == 1.0
 
 
+CHECK = "check host and port, and the log of the SSH server there"
 NO_SERVER = "is no SSH server of use"
 BANNER_LINES = "too much text came before the SSH identification string"
 
@@ -132,7 +133,8 @@ def test_a_server_that_says_something_else_is_described(
     with RawServer(says(sent, ending=ending)) as server:
         error = attempt(raw_command(server.port))
     assert type(error) is kind
-    assert error.message == f"'127.0.0.1' port {server.port} {words}"
+    help_text = "" if kind is ServerBusy else f"; {CHECK}"
+    assert error.message == f"'127.0.0.1' port {server.port} {words}{help_text}"
 
 
 def test_a_connection_that_is_reset_at_once_is_described_as_one_that_is_closed() -> None:
@@ -140,7 +142,7 @@ def test_a_connection_that_is_reset_at_once_is_described_as_one_that_is_closed()
     with RawServer(reset) as server:
         error = attempt(raw_command(server.port))
     assert type(error) is ConnectionFailed
-    assert error.message == f"'127.0.0.1' port {server.port} ended the connection before it identified itself"
+    assert error.message == f"'127.0.0.1' port {server.port} ended the connection before it identified itself; {CHECK}"
 
 
 @pytest.mark.parametrize("ending", ["close", "reset"])
@@ -188,9 +190,9 @@ def test_a_server_that_ends_the_connection_at_any_stage_is_one_error(
                 endings.append(exc.message.replace(f"port {proxy.port} ", ""))
         n_bytes += step
     assert list(dict.fromkeys(endings)) == [
-        "'127.0.0.1' ended the connection before it identified itself",
-        "'127.0.0.1' ended the connection during the key exchange",
-        f"'127.0.0.1' ended the connection during the login of {sshd.user!r}",
+        f"'127.0.0.1' ended the connection before it identified itself; {CHECK}",
+        f"'127.0.0.1' ended the connection during the key exchange; {CHECK}",
+        f"'127.0.0.1' ended the connection during the login of {sshd.user!r}; check the log of the SSH server there",
     ]
     assert wait_until(lambda: n_descriptors() <= before)
     assert wait_until(lambda: threading.active_count() <= threads_before)
