@@ -12,6 +12,9 @@ from remote_code.errors import InvalidArguments
 MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer that JSON numbers of JavaScript hold exactly."""
 
+PATTERN_MAX_BYTES = 30_000
+"""The longest pattern of a search: with the quoting of its quotes it is one argument of a program on any remote."""
+
 SHOWN_CHARACTERS = 60
 """How much of a wrong value an error quotes."""
 
@@ -30,6 +33,20 @@ _HALF_CHARACTER = "expected whole characters (at position {position} there is ha
 
 Text = Annotated[str, PlainValidator(_check_text), WithJsonSchema({"type": "string"})]
 """A string that may hold lone surrogates: they stand for bytes of remote names that are not UTF-8."""
+
+
+def _check_pattern(value: object) -> str:
+    text = _check_text(value)
+    n_bytes = len(text.encode("utf-8", "surrogateescape"))
+    if n_bytes > PATTERN_MAX_BYTES:
+        raise PydanticCustomError(
+            "pattern_too_long", "expected {most} bytes at most", {"most": PATTERN_MAX_BYTES, "n_bytes": n_bytes}
+        )
+    return text
+
+
+Pattern = Annotated[str, PlainValidator(_check_pattern), WithJsonSchema({"type": "string"})]
+"""A glob or a regular expression."""
 
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE_INTEGER)]
 """An integer from 0."""

@@ -12,7 +12,7 @@ from remote_code.search import glob as glob_search
 from remote_code.search.command import has_ripgrep
 from remote_code.shell.job import Command
 from remote_code.tools import listing
-from remote_code.tools.arguments import Text, ToolArguments
+from remote_code.tools.arguments import Pattern, Text, ToolArguments
 from remote_code.tools.boundary import ask_for_outside, shown, workspace_only
 from remote_code.tools.context import Context, JSONObject, ToolResult
 from remote_code.tools.names import resolve
@@ -35,7 +35,7 @@ TRUNCATED = "(Results are truncated: showing first {} results. Consider using a 
 class Arguments(ToolArguments):
     """Arguments of `glob`."""
 
-    pattern: Text = Field(description="The glob pattern to match files against")
+    pattern: Pattern = Field(description="The glob pattern to match files against")
     path: Text | None = Field(
         default=None, description="Directory on the remote machine to search in; the workspace by default"
     )

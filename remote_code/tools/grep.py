@@ -13,7 +13,7 @@ from remote_code.search.command import has_ripgrep
 from remote_code.search.grep import Hits
 from remote_code.search.local import search_file
 from remote_code.shell.job import Command
-from remote_code.tools.arguments import Text, ToolArguments
+from remote_code.tools.arguments import Pattern, Text, ToolArguments
 from remote_code.tools.boundary import ask_for_outside, workspace_only
 from remote_code.tools.context import Context, JSONObject, Limits, ToolResult
 from remote_code.tools.names import resolve
@@ -43,11 +43,13 @@ and binary files are left out.
 class Arguments(ToolArguments):
     """Arguments of `grep`."""
 
-    pattern: Text = Field(description="The regular expression to search for")
+    pattern: Pattern = Field(description="The regular expression to search for")
     path: Text | None = Field(
         default=None, description="Directory or file on the remote machine to search; the workspace by default"
     )
-    include: Text | None = Field(default=None, description='Glob for the files to search (e.g. "*.js", "*.{ts,tsx}")')
+    include: Pattern | None = Field(
+        default=None, description='Glob for the files to search (e.g. "*.js", "*.{ts,tsx}")'
+    )
 
 
 def run(arguments: Arguments, context: Context) -> ToolResult:

@@ -119,6 +119,18 @@ def test_wrong_arguments_name_each_problem(tool: str, arguments: dict[str, objec
     assert all(problem in caught.value.message for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ("tool", "field"), [("glob", "pattern"), ("grep", "pattern"), ("grep", "include")], ids=lambda name: name
+)
+def test_pattern_that_no_program_takes_is_refused_by_its_size(tool: str, field: str) -> None:
+    arguments = {"pattern": "x", field: "é" * 5_000_000}
+    with pytest.raises(InvalidArguments) as caught:
+        validate(find(tool), arguments)
+    assert caught.value.problems[0].startswith(f"{field}: expected 30000 bytes at most, got string ")
+    assert len(caught.value.message) < 500
+    validate(find(tool), {"pattern": "x", field: "é" * 15_000})
+
+
 def test_wrong_value_is_quoted_in_part_only() -> None:
     with pytest.raises(InvalidArguments) as caught:
         validate(find("bash"), {"command": "x", "timeout": "9" * 10_000_000})
