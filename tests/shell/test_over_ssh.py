@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -297,6 +296,42 @@ def test_account_for_sftp_alone_is_told_long_before_the_login_times_out(tmp_path
     assert time.monotonic() - begun < 20
 
 
+@pytest.mark.parametrize(
+    ("login_shell", "start_file", "found"),
+    [
+        pytest.param(
+            "/bin/bash", "exec fish\n", "it waited for input of its own and said nothing", id="bashrc-that-execs-fish"
+        ),
+        pytest.param(
+            "/usr/sbin/nologin",
+            "",
+            "it ended with status 1 and said 'This account is currently not available.'",
+            id="nologin",
+        ),
+        pytest.param("/bin/false", "", "it ended with status 1 and said nothing", id="false"),
+    ],
+)
+def test_account_that_starts_something_else_is_named(
+    tmp_path: Path, login_shell: str, start_file: str, found: str
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".bashrc").write_text(start_file, encoding="utf-8")
+    settings = PoolSettings(start_timeout_s=3.0)
+    with (
+        SSHServer(tmp_path / "sshd", environment={"HOME": str(home)}, login_shell=login_shell) as server,
+        ssh_shells(server.command(), settings=settings) as shells,
+        pytest.raises(ShellUnsupported) as refused,
+    ):
+        run(shells, "true")
+    assert refused.value.message == (
+        f"the remote account starts no POSIX shell for commands: {found}. "
+        "An account for SFTP only, a forced command, or a shell start file that starts another program has this effect"
+    )
+
+
 def test_login_that_takes_too_long_is_told_as_that_and_tried_again(tmp_path: Path) -> None:
     """A .bashrc that sleeps is no account without a shell: the next attempt may be quicker."""
     mark = unique_sleep()
@@ -313,9 +348,10 @@ def test_login_that_takes_too_long_is_told_as_that_and_tried_again(tmp_path: Pat
     ):
         with pytest.raises(ConnectTimeout, match="the login of the remote account started no shell within 2 s") as late:
             run(shells, "true")
-        wait_until(
-            lambda: LinkStatus(LinkState.FAILED, None, late.value) in [replace(each, rtt_s=None) for each in states]
-        )
+        # Each of the two shells that the pool starts first is late, with an error of its own.
+        wait_until(lambda: LinkState.FAILED in [status.state for status in states])
+        assert all(type(status.error) is ConnectTimeout for status in states if status.state is LinkState.FAILED)
+        assert type(late.value) is ConnectTimeout
         start_file.unlink()
 
         def works() -> bool:
