@@ -21,8 +21,9 @@ from tests.support.processes import wait_until
 from tests.support.random_messages import RandomMessages, answered_id
 from tests.support.sshd import SSHServer
 
-ROUND = 2_000
-N_MESSAGES = int(os.environ.get("REMOTE_CODE_FUZZ") or (100_000 if os.environ.get("REMOTE_CODE_TORTURE") else ROUND))
+N_MESSAGES = int(os.environ.get("REMOTE_CODE_FUZZ") or (100_000 if os.environ.get("REMOTE_CODE_TORTURE") else 2_000))
+ROUND = min(10_000, N_MESSAGES)
+"""Messages for one engine."""
 SEED = int(os.environ.get("REMOTE_CODE_SEED") or random.randrange(10**6))
 MAX_OPEN = 60
 """Requests without an answer, at which the sender waits."""
@@ -150,7 +151,7 @@ def test_every_request_is_answered_once_whatever_is_sent(base: Path, number: int
         environ = {"REMOTE_SSH": server.command(), "REMOTE_WORKDIR": str(work)}
         with EngineClient(environ, home=base / "home") as engine:
             fuzzer = Fuzzer(engine, SEED + number, base)
-            fuzzer.send(min(ROUND, N_MESSAGES))
+            fuzzer.send(ROUND)
             fuzzer.finish()
             engine.intercept = lambda message: False
             hello = {"protocolVersion": 1, "client": {"name": "tests", "version": "1"}, "directory": "/"}

@@ -40,6 +40,9 @@ PATCHES = (
 )
 PATTERNS = ("*", "**/*.txt", "*.{txt,py}", "[a-", "o", "(", "\\", "(?<=a)b", "x" * 3000, "")
 
+RECENT = 500
+"""Calls of so short a time that some of them may still run."""
+
 
 class RandomMessages:
     """Makes lines. `call_ids` are those of tool calls so far, for cancels."""
@@ -68,7 +71,8 @@ class RandomMessages:
 
     def cancel(self) -> bytes:
         """Return a cancel of some call, or of none."""
-        call_id = self._chance.choice(self.call_ids) if self.call_ids and self._chance.random() < 0.9 else "nobody"
+        recent = self.call_ids[-RECENT:]
+        call_id = self._chance.choice(recent) if recent and self._chance.random() < 0.9 else "nobody"
         return json.dumps({"jsonrpc": "2.0", "method": "tool/cancel", "params": {"callId": call_id}}).encode("ascii")
 
     def value(self, depth: int = 0) -> object:
