@@ -23,6 +23,7 @@ from remote_code.shell.roster import Roster
 from remote_code.shell.run import STOP_S
 from remote_code.shell.schedule import Kind, Lane, Phase, limit
 from remote_code.shell.sudo import PairUnsupported, SudoPair, SudoPassword, wants_pair
+from remote_code.shell.upload import LONG_RTT_S, STREAMS, Upload
 from remote_code.shell.worker import ResidentShell, Slot, StandbyShell, lost_error
 
 __all__ = ["LinkState", "LinkStatus", "PoolSettings", "Shells"]
@@ -209,10 +210,27 @@ class Shells:
         timeout_s: float = TRANSFER_TIMEOUT_S,
         cancel: Cancel | None = None,
     ) -> None:
-        """Make a new remote file of `size_bytes` of `source`, over a stream of its own; see `bulk.upload`."""
+        """Make a new remote file of `size_bytes` of `source`, over streams of its own; see `upload.Upload`."""
         with self._lend(Lane.TRANSFER, flights, cancel) as loan:
             assert isinstance(loan.shell, StandbyShell)
-            bulk.upload(loan.shell, path, source, size_bytes=size_bytes, timeout_s=timeout_s, cancel=cancel or Cancel())
+            n_streams = 1 + self._n_helpers(loan) if source.seekable() else 1
+            upload = Upload(path, source, size_bytes, n_streams=n_streams, timeout_s=timeout_s)
+            upload.run(loan.shell, self._lend_helper, cancel=cancel or Cancel())
+
+    def _n_helpers(self, loan: Loan) -> int:
+        """Return how many more streams an upload may have: where they help, and the connection has room for them."""
+        connection = loan.worker.connection
+        if connection.ends_badly or (connection.link.rtt_s or 0.0) < LONG_RTT_S:
+            return 0
+        with self._roster.changed:
+            n_sessions = sum(worker.connection is connection for worker in self._roster.workers)
+        return max(0, min(STREAMS - 1, connection.capacity - n_sessions))
+
+    @contextmanager
+    def _lend_helper(self, given_up: Cancel) -> Iterator[StandbyShell]:
+        with self._lend(Lane.TRANSFER, Flights(), given_up) as loan:
+            assert isinstance(loan.shell, StandbyShell)
+            yield loan.shell
 
     def close(self) -> None:
         """End all shells and connections, and with them whatever still runs; callers in the queue get PoolClosed."""

@@ -11,8 +11,8 @@ SESSIONS_PER_LINK = 5
 """Sessions used of one connection until the server refuses one. A closed session's slot comes free late on OpenSSH, so
 that half of its default MaxSessions of 10 never sees a refusal."""
 
-TRANSFERS = 2
-"""Large files on their way at a time: one fills the link, the second hides the pauses of the first."""
+TRANSFERS = 4
+"""Streams of large files at a time: an upload takes up to three where the link is long, and another file has one."""
 
 
 class Kind(enum.Enum):

@@ -2,8 +2,9 @@
 
 import io
 import os
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from benchmarks.delay_proxy import DelayProxy
 from remote_code.errors import Cancelled, ConnectionLost, RemoteOperationFailed
 from remote_code.remote.scripts import library
+from remote_code.shell import pool, upload
 from remote_code.shell.job import Cancel, Command, Flights
 from remote_code.shell.pool import Shells
 from tests.support.posix_shells import SHELLS, local_shells
@@ -49,7 +51,93 @@ def test_files_go_and_come_back_whole(shells: Shells, tmp_path: Path, size: int)
     assert bytes(received) == CONTENTS[:size]
 
 
-def test_existing_file_is_not_written_over(shells: Shells, tmp_path: Path) -> None:
+class Source(io.BytesIO):
+    """Contents that note which threads read them, and call back at one place."""
+
+    def __init__(self, contents: bytes, *, at: int = 0, then: Callable[[], None] = lambda: None) -> None:
+        super().__init__(contents)
+        self.readers: set[int] = set()
+        self._left = at
+        self._then = then
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.readers.add(threading.get_ident())
+        data = super().read(size)
+        if 0 < self._left <= len(data):
+            self._then()
+        self._left -= len(data)
+        return data
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have uploads take several streams on any link, for files of some MB."""
+    monkeypatch.setattr(pool, "LONG_RTT_S", 0.0)
+    monkeypatch.setattr(upload, "SMALLEST_PART_BYTES", 1 << 20)
+
+
+@pytest.mark.usefixtures("streams")
+@pytest.mark.parametrize("size", [3 << 20, (3 << 20) + 1, len(CONTENTS)])
+def test_a_file_over_several_streams_arrives_whole(shells: Shells, tmp_path: Path, size: int) -> None:
+    path = tmp_path / "it's -n\n$x"
+    source = Source(b"before" + CONTENTS[:size])
+    source.seek(6)
+    shells.upload(str(path), source, size, flights=Flights())
+    assert path.read_bytes() == CONTENTS[:size]
+    assert len(source.readers) > 1
+
+
+@pytest.mark.usefixtures("streams")
+def test_a_file_of_more_parts_than_streams_arrives_whole(
+    shells: Shells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "LARGEST_PART_BYTES", 1 << 20)
+    path = tmp_path / "file"
+    shells.upload(str(path), Source(CONTENTS), len(CONTENTS), flights=Flights())
+    assert path.read_bytes() == CONTENTS
+
+
+@pytest.mark.usefixtures("streams")
+@pytest.mark.parametrize("at", [1, 2_000_000, 4_000_000, len(CONTENTS)])
+def test_an_upload_over_several_streams_that_is_cut_leaves_no_file(server: SSHServer, tmp_path: Path, at: int) -> None:
+    path = tmp_path / "cut"
+    with (
+        DelayProxy("127.0.0.1", server.port) as proxy,
+        ssh_shells(server.command(port=proxy.port)) as shells,
+    ):
+        source = Source(CONTENTS, at=at, then=proxy.cut)
+        with pytest.raises(ConnectionLost):
+            shells.upload(str(path), source, len(CONTENTS), flights=Flights())
+        wait_until(lambda: not path.exists(), timeout_s=20)
+
+
+@pytest.mark.usefixtures("streams")
+@pytest.mark.parametrize("at", [1, 2_000_000, 4_000_000])
+def test_an_upload_over_several_streams_that_is_cancelled_leaves_no_file(
+    shells: Shells, tmp_path: Path, at: int
+) -> None:
+    path = tmp_path / "cancelled"
+    cancel = Cancel()
+    source = Source(CONTENTS, at=at, then=cancel.set)
+    with pytest.raises(Cancelled):
+        shells.upload(str(path), source, len(CONTENTS), flights=Flights(), cancel=cancel)
+    wait_until(lambda: not path.exists(), timeout_s=20)
+
+
+@pytest.mark.usefixtures("streams")
+def test_a_source_that_has_become_shorter_leaves_no_file(shells: Shells, tmp_path: Path) -> None:
+    path = tmp_path / "short"
+    with pytest.raises(RemoteOperationFailed, match="shorter"):
+        shells.upload(str(path), Source(CONTENTS[:-1]), len(CONTENTS), flights=Flights())
+    wait_until(lambda: not path.exists(), timeout_s=20)
+
+
+@pytest.mark.parametrize("n_streams", [1, 3])
+def test_existing_file_is_not_written_over(
+    shells: Shells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_streams: int
+) -> None:
+    monkeypatch.setattr(pool, "LONG_RTT_S", 0.0 if n_streams > 1 else 1.0)
+    monkeypatch.setattr(upload, "SMALLEST_PART_BYTES", 1 << 20)
     path = tmp_path / "there"
     path.write_bytes(b"precious")
     with pytest.raises(RemoteOperationFailed):
@@ -117,3 +205,21 @@ def test_download_can_be_cancelled_and_commands_do_not_wait_for_it(server: SSHSe
         cancel.set()
         thread.join(10)
         assert len(errors) == 1
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("n_streams", [1, 3])
+def test_a_full_disk_is_named_and_nothing_is_left(
+    shells: Shells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_streams: int
+) -> None:
+    monkeypatch.setattr(pool, "LONG_RTT_S", 0.0 if n_streams > 1 else 1.0)
+    monkeypatch.setattr(upload, "SMALLEST_PART_BYTES", 1 << 20)
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+    try:
+        with pytest.raises(RemoteOperationFailed, match="no space is left"):
+            shells.upload(str(place / "file"), io.BytesIO(CONTENTS), len(CONTENTS), flights=Flights())
+        wait_until(lambda: not list(place.iterdir()), timeout_s=20)
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)

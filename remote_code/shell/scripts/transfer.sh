@@ -20,13 +20,28 @@ rc_send() {
   exit $rc_s
 }
 
-# rc_take_file FILE BYTES: make it from the bytes that follow, up to the end of the input; it must not exist. Removed again
-# if not all of them come.
+# rc_take_file FILE BYTES BLOCK N: make it; it must not exist. What follows, up to the end of the input, is its last part:
+# N blocks of 64 kB from number BLOCK on. The other parts are there before the last byte comes, so that its size tells
+# whether it is whole; else it is removed again.
 rc_take_file() {
+  # When the link is cut, what is said here reaches nobody; that must not end the shell before it has cleaned up.
+  trap "" HUP PIPE
   set -C
-  command : >"$1" || exit 73
-  rc_n=$({ tee -- "$1" || rm -f -- "$1"; } | rc_digest)
-  rc_s=$(wc -c <"$1") && [ $rc_s -eq $2 ] && echo "$rc_n" >&2 && exit
+  { command exec 9>"$1"; } 2>/dev/null || exit 73
+  echo made 2>/dev/null
+  rc_fill "$1" $3 $4 && rc_s=$(wc -c <"$1") && [ $rc_s -eq $2 ] && exit
   rm -f -- "$1"
   exit 74
+}
+
+# rc_take_part FILE BLOCK N: the same of another part, into the file that is there.
+rc_take_part() {
+  [ -f "$1" ] && { command exec 9<>"$1"; } 2>/dev/null || exit 75
+  rc_fill "$1" $2 $3 || exit 74
+}
+
+# rc_fill FILE BLOCK N: write the input to descriptor 9, which is open on the file, and digest what the file then holds.
+rc_fill() {
+  dd bs=65536 seek=$2 conv=notrunc >&9 2>/dev/null || return
+  dd bs=65536 skip=$2 count=$3 <"$1" 2>/dev/null | rc_digest >&2
 }
