@@ -9,13 +9,20 @@ import pytest
 
 from remote_code.opencode.install import PLUGIN_DIR, engine_command
 from remote_code.opencode.install import install as install_plugin
-from tests.support.model import JSONObject, Request, ScriptedModel
+from tests.support.model import PATIENCE_S, JSONObject, Request, ScriptedModel
 from tests.support.opencode import OpenCode, binary_in
 from tests.support.opencode import install as install_opencode
 from tests.support.opencode_server import OpenCodeServer
 from tests.support.sshd import SSHServer
 
 BUILD = Path(__file__).parents[2] / "build" / "opencode"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give what drives a real client time on a busy machine: a start of OpenCode alone is two seconds of processor."""
+    for item in items:
+        if item.get_closest_marker("opencode"):
+            item.add_marker(pytest.mark.timeout(2 * PATIENCE_S))
 
 
 @dataclass(frozen=True, slots=True)

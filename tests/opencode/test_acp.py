@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from tests.opencode.conftest import Person
-from tests.support.model import Call, JSONObject, ScriptedModel, Turn
+from tests.support.model import PATIENCE_S, Call, JSONObject, ScriptedModel, Turn
 from tests.support.opencode import OpenCode
 
 pytestmark = pytest.mark.opencode
@@ -56,7 +56,7 @@ def editor(opencode: OpenCode) -> Iterator[Editor]:
     """Start OpenCode as an editor does; it ends when its input closes."""
     with opencode.start("acp", stdin=subprocess.PIPE) as process:
         yield Editor(process)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def test_an_editor_works_on_the_remote_and_writes_nothing_itself(person: Person) -> None:

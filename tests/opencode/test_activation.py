@@ -33,7 +33,7 @@ def test_without_a_target_opencode_behaves_as_without_the_plugin(person: Person)
         plain.run("go")
     bodies = [_without_call_ids(request.body) for request in model.requests if request.tools]
     assert bodies[: len(bodies) // 2] == bodies[len(bodies) // 2 :]
-    assert not (with_plugin.home / ".opencode").exists()
+    assert not (with_plugin.home / ".opencode" / "remote-code").exists()
 
 
 def test_passwords_reach_no_process_of_opencode(person: Person) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.opencode.conftest import Person
-from tests.support.model import Call, ScriptedModel, Turn
+from tests.support.model import PATIENCE_S, Call, ScriptedModel, Turn
 from tests.support.opencode import OpenCode
 from tests.support.processes import wait_until
 from tests.support.sshd import free_port
@@ -36,13 +36,20 @@ class Terminal:
         """Return what the pane shows."""
         return self.tmux("capture-pane", "-p")
 
-    def wait_for(self, text: str) -> str:
-        """Block until the pane shows `text`, and return the whole screen."""
+    def wait_for(self, *texts: str) -> str:
+        """Block until the pane shows all `texts` at once, and return that screen."""
+        screen = ""
+
+        def has_all() -> bool:
+            nonlocal screen
+            screen = self.screen()
+            return all(text in screen for text in texts)
+
         try:
-            wait_until(lambda: text in self.screen(), timeout_s=50)
+            wait_until(has_all, timeout_s=PATIENCE_S)
         except AssertionError as exc:
-            raise AssertionError(f"{exc}\n{self.screen()}") from exc
-        return self.screen()
+            raise AssertionError(f"{exc}\n{screen}") from exc
+        return screen
 
     def type(self, text: str) -> None:
         """Type a line and press Enter once it is shown."""
@@ -71,13 +78,10 @@ def test_the_badge_stands_on_home_and_session_screens(person: Person) -> None:
         ScriptedModel({"hello there": turns}) as model,
         terminal(person.opencode(model, environment=environment)) as pane,
     ):
-        home = pane.wait_for(" ms")
-        assert "Ask anything" in home
+        home = pane.wait_for("Ask anything", " ms")
         assert re.search(r"🌐 Remote: 127\.0\.0\.1 /usr/local (?:\d+|<1) ms", home)
         pane.type("hello there")
-        session = pane.wait_for("Said.")
-        assert "from the remote" in session
-        assert "🌐 Remote: 127.0.0.1 /usr/local " in session
+        pane.wait_for("from the remote", "Said.", "🌐 Remote: 127.0.0.1 /usr/local ")
 
 
 def test_the_badge_tells_why_the_target_fails(person: Person) -> None:
@@ -85,6 +89,13 @@ def test_the_badge_tells_why_the_target_fails(person: Person) -> None:
     environment = {"REMOTE_SSH": f"ssh -p {free_port()} me@127.0.0.1", "REMOTE_WORKDIR": "/srv"}
     with ScriptedModel({}) as model, terminal(person.opencode(model, environment=environment)) as pane:
         pane.wait_for("🌐 Remote: 127.0.0.1 /srv ✗ cannot")
+
+
+def test_the_badge_gives_the_room_of_a_long_path_to_the_reason(person: Person) -> None:
+    """OC-4."""
+    environment = {"REMOTE_SSH": f"ssh -p {free_port()} me@127.0.0.1", "REMOTE_WORKDIR": "/srv/www/applications"}
+    with ScriptedModel({}) as model, terminal(person.opencode(model, environment=environment)) as pane:
+        pane.wait_for("🌐 Remote: 127.0.0.1 ✗ cannot")
 
 
 def test_without_a_target_there_is_no_badge(person: Person) -> None:

@@ -1,5 +1,6 @@
 """OpenCode's own package for plugin authors, which it fetches before it loads any plugin."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ def test_a_registry_that_fails_is_asked_once_and_not_waited_for(person: Person) 
     with failing_registry(asked) as url, ScriptedModel({}) as model:
         # An empty variable counts as unset: the setting that `remote-code install` wrote decides.
         environment = {"npm_config_registry": url, "npm_config_fetch_retries": ""}
-        with OpenCodeServer(person.opencode(model, environment=environment)) as server:
+        opencode = person.opencode(model, environment=environment)
+        shutil.rmtree(opencode.config_dir / "node_modules")
+        with OpenCodeServer(opencode) as server:
             server.new_session()
     assert asked == ["/@opencode-ai%2fplugin"]

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from tests.opencode.conftest import Person
-from tests.support.model import Call, JSONObject, ScriptedModel, Turn
+from tests.support.model import PATIENCE_S, Call, JSONObject, ScriptedModel, Turn
 from tests.support.opencode import OLDEST_VERSION, install
 
 pytestmark = pytest.mark.opencode
@@ -41,7 +41,7 @@ def test_the_oldest_opencode_works_on_the_remote(owner: Person) -> None:
         opencode = owner.opencode(model)
         (opencode.project / "AGENTS.md").write_text("Local rules.\n", encoding="utf-8")
         run = opencode.run("mend the poem")
-        version = opencode.start("--version").communicate(timeout=30)[0].strip()
+        version = opencode.start("--version").communicate(timeout=PATIENCE_S)[0].strip()
     assert version == OLDEST_VERSION
     assert file.read_bytes() == b"roses are red\r\nviolets are blue\r\n"
     assert {path.name for path in opencode.project.iterdir()} == {"AGENTS.md"}

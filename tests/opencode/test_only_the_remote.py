@@ -122,7 +122,7 @@ def test_a_mention_that_only_the_remote_knows_is_attached(served: Served) -> Non
 
 def test_titles_are_asked_for_without_anything_local(served: Served) -> None:
     """OC-3: nothing that was sent in any session of this module."""
-    titles = [request for request in served.model.requests if not request.tools]
-    assert titles
+    served.server.prompt(served.server.new_session(), "what is this about")
+    served.model.wait_for_title()
     for request in served.model.requests:
         served.person.assert_unseen(request)

@@ -5,7 +5,7 @@ import urllib.error
 import pytest
 
 from tests.opencode.conftest import Served
-from tests.support.model import Call, JSONObject
+from tests.support.model import PATIENCE_S, Call, JSONObject
 from tests.support.opencode_server import is_running
 from tests.support.processes import wait_until
 
@@ -35,9 +35,11 @@ def test_an_aborted_command_of_the_person_ends_on_the_remote(served: Served) -> 
     pid_file = served.person.remote / "pid"
     body: JSONObject = {"agent": "build", "command": "echo $$ > pid; sleep 300"}
     with served.server.in_background(f"/session/{session}/shell", body):
-        wait_until(lambda: pid_file.exists() and bool(pid_file.read_text(encoding="utf-8")), timeout_s=60)
+        wait_until(
+            lambda: pid_file.exists() and pid_file.read_text(encoding="utf-8").endswith("\n"), timeout_s=PATIENCE_S
+        )
         served.server.request(f"/session/{session}/abort", {})
-        wait_until(lambda: not is_running(int(pid_file.read_text(encoding="utf-8"))), timeout_s=60)
+        wait_until(lambda: not is_running(int(pid_file.read_text(encoding="utf-8"))), timeout_s=PATIENCE_S)
 
 
 def test_a_template_takes_its_output_from_the_remote(served: Served) -> None:
@@ -54,8 +56,9 @@ def test_a_template_takes_its_output_from_the_remote(served: Served) -> None:
 def test_a_wrapper_that_is_gone_is_refused_and_nothing_runs_here(served: Served) -> None:
     """OC-3. The last one: the server has no way to run commands afterwards."""
     marker = served.person.folder / "ran-here"
+    session = served.server.new_session()
     [wrapper] = (served.opencode.home / ".opencode" / "remote-code").glob("remote-code-shell-*")
     wrapper.unlink()
     with pytest.raises(urllib.error.HTTPError, match="500"):
-        served.server.shell(served.server.new_session(), f"touch '{marker}'")
+        served.server.shell(session, f"touch '{marker}'")
     assert not marker.exists()

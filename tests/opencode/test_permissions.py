@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from tests.opencode.conftest import Person
-from tests.support.model import Call, JSONObject, ScriptedModel, Turn
+from tests.support.model import PATIENCE_S, Call, JSONObject, ScriptedModel, Turn
 from tests.support.opencode_server import OpenCodeServer
 from tests.support.processes import wait_until
 
@@ -57,7 +57,7 @@ def test_a_rejection_with_words_goes_back_to_the_model(person: Person) -> None:
         with OpenCodeServer(opencode) as server:
             session = server.new_session()
             server.begin_prompt(session, "go")
-            wait_until(lambda: bool(server.request("/permission")), timeout_s=60)
+            wait_until(lambda: bool(server.request("/permission")), timeout_s=PATIENCE_S)
             [asked] = cast("list[JSONObject]", server.request("/permission"))
             metadata = cast("JSONObject", asked["metadata"])
             assert (asked["permission"], asked["patterns"]) == ("edit", ["a.txt"])

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from tests.opencode.conftest import Person
-from tests.support.model import Call, JSONObject, ScriptedModel, Turn
+from tests.support.model import PATIENCE_S, Call, JSONObject, ScriptedModel, Turn
 from tests.support.opencode_server import OpenCodeServer, is_running
 from tests.support.processes import wait_until
 from tests.support.sshd import SSHServer
@@ -41,7 +41,7 @@ def test_two_directories_and_two_sessions_share_one_engine(person: Person, tmp_p
             session = server.new_session()
             server.prompt(session, "go")
             assert engines_of(server.pid) == [engine]
-        wait_until(lambda: not is_running(engine), timeout_s=60)
+        wait_until(lambda: not is_running(engine), timeout_s=PATIENCE_S)
     results = [request.results[0] for request in model.agent_requests if request.results]
     assert results == [f"{person.remote}\n"] * 4
 
@@ -53,12 +53,12 @@ def test_an_abort_ends_the_command_on_the_remote(person: Person) -> None:
     with ScriptedModel({"go": turns}) as model, OpenCodeServer(person.opencode(model)) as server:
         session = server.new_session()
         server.begin_prompt(session, "go")
-        wait_until(lambda: _has_text(person.remote / "pid"), timeout_s=60)
-        wait_until(lambda: _output(server, session) == "before\n", timeout_s=60)
+        wait_until(lambda: _has_text(person.remote / "pid"), timeout_s=PATIENCE_S)
+        wait_until(lambda: _output(server, session) == "before\n", timeout_s=PATIENCE_S)
         server.request(f"/session/{session}/abort", {})
         pid = int((person.remote / "pid").read_text(encoding="utf-8"))
-        wait_until(lambda: not is_running(pid), timeout_s=60)
-        wait_until(lambda: _status(server, session) != "running", timeout_s=60)
+        wait_until(lambda: not is_running(pid), timeout_s=PATIENCE_S)
+        wait_until(lambda: _status(server, session) != "running", timeout_s=PATIENCE_S)
     assert len(model.agent_requests) == 1
 
 
@@ -72,7 +72,7 @@ def test_a_crashed_engine_is_started_again_once(person: Person) -> None:
     with ScriptedModel({"go": turns}) as model, OpenCodeServer(person.opencode(model)) as server:
         session = server.new_session()
         server.begin_prompt(session, "go")
-        wait_until(lambda: _has_text(person.remote / "pid"), timeout_s=60)
+        wait_until(lambda: _has_text(person.remote / "pid"), timeout_s=PATIENCE_S)
         [engine] = engines_of(server.pid)
         os.kill(engine, signal.SIGKILL)
         model.wait_for_requests(3)
@@ -89,12 +89,12 @@ def test_a_killed_opencode_leaves_no_engine_and_no_command(person: Person) -> No
     with ScriptedModel({"go": [[Call("bash", {"command": "echo $$ > pid; sleep 300"})], "Never said."]}) as model:
         with OpenCodeServer(person.opencode(model)) as server:
             server.begin_prompt(server.new_session(), "go")
-            wait_until(lambda: _has_text(person.remote / "pid"), timeout_s=60)
+            wait_until(lambda: _has_text(person.remote / "pid"), timeout_s=PATIENCE_S)
             [engine] = engines_of(server.pid)
             server.kill()
-            wait_until(lambda: not is_running(engine), timeout_s=60)
+            wait_until(lambda: not is_running(engine), timeout_s=PATIENCE_S)
         pid = int((person.remote / "pid").read_text(encoding="utf-8"))
-        wait_until(lambda: not is_running(pid), timeout_s=60)
+        wait_until(lambda: not is_running(pid), timeout_s=PATIENCE_S)
 
 
 def test_a_target_that_dies_and_comes_back_is_worked_on_again(person: Person, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_target_that_dies_and_comes_back_is_worked_on_again(person: Person, tm
         with OpenCodeServer(opencode) as server:
             session = server.new_session()
             server.begin_prompt(session, "break")
-            wait_until(lambda: _has_text(person.remote / "log"), timeout_s=60)
+            wait_until(lambda: _has_text(person.remote / "log"), timeout_s=PATIENCE_S)
             sshd.stop()
             model.wait_for_requests(2)
             sshd.start()

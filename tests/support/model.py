@@ -7,13 +7,16 @@ So one server plays several sessions, and sub-agents, at the same time, without 
 import json
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType, TracebackType
 from typing import Self, cast
 
 JSONObject = dict[str, object]
+
+PATIENCE_S = 300.0
+"""Bound of every wait for the client or for its request: what must happen ends the wait, not this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,12 @@ def content_text(message: JSONObject) -> str:
     return str(content or "")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    """Sessions, sub-agents and titles ask at the same time, and a busy machine is slow to accept."""
+
+
 class ScriptedModel:
     """The server; `with ScriptedModel({"fix the bug": [[Call("read", {...})], "Done."]}) as model:`."""
 
@@ -97,8 +106,7 @@ class ScriptedModel:
         self._scripts = dict(scripts)
         self._arrived = threading.Condition()
         self._requests: list[Request] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     def __enter__(self) -> Self:
@@ -137,18 +145,26 @@ class ScriptedModel:
         """The requests that offer tools."""
         return [request for request in self.requests if request.tools]
 
-    def wait_for_requests(self, n_requests: int, *, timeout_s: float = 60.0) -> None:
+    def wait_for_requests(self, n_requests: int) -> None:
         """Block until so many requests that offer tools have come.
 
         Raises:
-            TimeoutError: they did not come in time.
+            TimeoutError: they did not come.
         """
+        self._wait_for(lambda: sum(bool(request.tools) for request in self._requests) >= n_requests)
+
+    def wait_for_title(self) -> None:
+        """Block until a title was asked for, which happens beside the session's work.
+
+        Raises:
+            TimeoutError: none was.
+        """
+        self._wait_for(lambda: any(not request.tools for request in self._requests))
+
+    def _wait_for(self, claim: Callable[[], bool]) -> None:
         with self._arrived:
-            enough = self._arrived.wait_for(
-                lambda: sum(bool(request.tools) for request in self._requests) >= n_requests, timeout_s
-            )
-        if not enough:
-            raise TimeoutError(f"{len(self.agent_requests)} of {n_requests} requests came in {timeout_s} s")
+            if not self._arrived.wait_for(claim, PATIENCE_S):
+                raise TimeoutError(f"what was waited for is not among the {len(self._requests)} requests that came")
 
     def _answer(self, body: JSONObject) -> Turn:
         request = Request(body)

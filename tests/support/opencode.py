@@ -8,8 +8,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-from tests.support.model import JSONObject
+from tests.support.model import PATIENCE_S, JSONObject
 
 VERSION = "1.18.33"
 """The OpenCode that the tests and the demo work with."""
@@ -77,6 +78,8 @@ class OpenCode:
         """Make the folders and write opencode.json."""
         for folder in (self.home, self.project, self.config_dir):
             folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.config_dir, self.home / ".opencode"):
+            finish_npm(folder)
         config = {"$schema": "https://opencode.ai/config.json", **provider(self.model_url), **self.settings}
         (self.config_dir / "opencode.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
@@ -89,12 +92,16 @@ class OpenCode:
         base |= {f"XDG_{kind}_HOME": str(self.home / where) for kind, where in kinds.items()}
         base |= {"SHELL": shutil.which("bash") or "/bin/sh", "USER": os.environ.get("USER", "root")}
         base |= dict.fromkeys(("OPENCODE_DISABLE_MODELS_FETCH", "OPENCODE_DISABLE_AUTOUPDATE"), "1")
-        # OpenCode installs a package for plugin authors into each configuration folder; nothing here needs it.
+        # A later OpenCode may look for its package in another way; nothing here needs it, and no network is needed.
         base |= {"npm_config_registry": "http://127.0.0.1:9/", "npm_config_fetch_retries": "0"}
         return base | dict(self.environment)
 
     def start(
-        self, *arguments: str, directory: Path | None = None, stdin: int = subprocess.DEVNULL
+        self,
+        *arguments: str,
+        directory: Path | None = None,
+        stdin: int = subprocess.DEVNULL,
+        stderr: int | IO[str] = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
         """Start OpenCode with `arguments`; the caller waits for it or ends it."""
         return subprocess.Popen(
@@ -103,20 +110,21 @@ class OpenCode:
             env=self.variables(),
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             encoding="utf-8",
             start_new_session=True,
         )
 
-    def run(self, prompt: str, *arguments: str, model: str = PLAIN_MODEL, timeout_s: float = 110.0) -> "Run":
+    def run(self, prompt: str, *arguments: str, model: str = PLAIN_MODEL) -> "Run":
         """Run one prompt to its end with `opencode run` and return what it printed, event by event."""
         words = ["run", "--format", "json", "--model", model, prompt, *arguments]
         with self.start(*words) as process:
             try:
-                output, errors = process.communicate(timeout=timeout_s)
-            except subprocess.TimeoutExpired:
+                output, errors = process.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired as exc:
                 process.kill()
-                raise
+                output, errors = process.communicate()
+                raise AssertionError(f"opencode run did not end:\n{output}\n{errors}") from exc
         events = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
         return Run(process.returncode, events, errors)
 
@@ -132,6 +140,7 @@ class Run:
     @property
     def session_id(self) -> str:
         """The session that was made or continued."""
+        assert self.events, f"opencode run ended with status {self.exit_status} and said nothing: {self.errors}"
         return str(self.events[0]["sessionID"])
 
     @property
@@ -148,6 +157,18 @@ class Run:
     def text(self) -> str:
         """What the model said."""
         return "\n".join(str(part["text"]) for part in self.parts if part["type"] == "text")
+
+
+def finish_npm(folder: Path) -> None:
+    """Leave in a configuration folder what OpenCode looks for there: npm has installed its package for plugin authors.
+
+    Without that, or with an empty `node_modules`, each start with a plugin loads npm, tries, and waits for the outcome.
+    """
+    (folder / "node_modules").mkdir(parents=True, exist_ok=True)
+    root: JSONObject = {"dependencies": {"@opencode-ai/plugin": VERSION}}
+    lock: JSONObject = {"lockfileVersion": 3, "requires": True, "packages": {"": root}}
+    for name, contents in (("package.json", root), ("package-lock.json", lock)):
+        (folder / name).write_text(json.dumps(contents), encoding="utf-8")
 
 
 def provider(model_url: str) -> JSONObject:

@@ -1,19 +1,19 @@
 """`opencode serve` and its HTTP API, as far as the tests use it."""
 
 import json
+import re
 import subprocess
-import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from tests.support.model import JSONObject
+from tests.support.model import PATIENCE_S, JSONObject
 from tests.support.opencode import PLAIN_MODEL, OpenCode
-from tests.support.sshd import free_port
 
 
 class OpenCodeServer:
@@ -21,25 +21,28 @@ class OpenCodeServer:
 
     def __init__(self, opencode: OpenCode) -> None:
         self._opencode = opencode
-        self._url = f"http://127.0.0.1:{free_port()}"
+        self._url = ""
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        port = self._url.rpartition(":")[2]
-        self._process = self._opencode.start("serve", "--port", port)
+        log = self._opencode.folder / "serve.log"
+        with log.open("w", encoding="utf-8") as file:
+            # A port that is picked before the server listens may be somebody else's by then.
+            self._process = self._opencode.start("serve", "--port", "0", stderr=file)
         if self._process.stdout is None:
             raise AssertionError("the output is a pipe")
         for line in self._process.stdout:
-            if "listening" in line:
+            if found := re.search(r"listening on (\S+)", line):
+                self._url = found[1]
                 return self
-        raise RuntimeError("opencode serve ended before it listened")
+        raise RuntimeError(f"opencode serve ended before it listened:\n{log.read_text(encoding='utf-8')}")
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.communicate(timeout=60)
+            self._process.communicate(timeout=PATIENCE_S)
 
     @property
     def pid(self) -> int:
@@ -60,17 +63,17 @@ class OpenCodeServer:
         request = urllib.request.Request(
             f"{self._url}{path}?{query}", data=data, headers={"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=110) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
             text = response.read()
         return json.loads(text) if text else None
 
     @contextmanager
     def in_background(self, path: str, body: JSONObject) -> Iterator[None]:
         """POST in a thread, which has its answer at the end of the block."""
-        thread = threading.Thread(target=self.request, args=(path, body))
-        thread.start()
-        yield
-        thread.join(30)
+        with ThreadPoolExecutor(1) as executor:
+            answer = executor.submit(self.request, path, body)
+            yield
+            answer.result()
 
     def new_session(self, *, directory: Path | None = None) -> str:
         """Make a session and return its id."""

@@ -5,8 +5,10 @@ sshd_config and environment (PATH, for a host without ripgrep) are given to the 
 its process id, with all sessions that it started.
 """
 
+import errno
 import os
 import pwd
+import random
 import shlex
 import shutil
 import signal
@@ -22,13 +24,21 @@ SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/l
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that nothing listens on now.
+
+    It lies below the ports that systems give to outgoing connections, so that none of these takes it meanwhile.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE:
+                raise
 
 
-def wait_for_banner(port: int, *, process: subprocess.Popen[bytes], timeout_s: float = 10.0) -> None:
+def wait_for_banner(port: int, *, process: subprocess.Popen[bytes], timeout_s: float = 60.0) -> None:
     """Block until an SSH server on `port` has sent its identification string.
 
     Raises:
@@ -39,7 +49,7 @@ def wait_for_banner(port: int, *, process: subprocess.Popen[bytes], timeout_s: f
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with status {process.returncode}")
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as sock:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
                 if sock.recv(4) == b"SSH-":
                     return
         except OSError:
@@ -145,7 +155,7 @@ class SSHServer:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        self._process.wait(5)
+        self._process.wait(60)
         self._process = None
 
     def drop_sessions(self) -> None:
