@@ -34,7 +34,8 @@ class Target:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a command that the person of the demo types."""
-        return {**os.environ, **self.variables, "HOME": str(self.home), "USERPROFILE": str(self.home)}
+        others = {name: value for name, value in os.environ.items() if not name.startswith("REMOTE_")}
+        return {**others, **self.variables, "HOME": str(self.home), "USERPROFILE": str(self.home)}
 
     def run(self, script: str, *, workdir: str | None = None) -> str:
         """Run a shell text on the target with `remote-code exec` and return its output.
@@ -52,9 +53,11 @@ class Target:
         """
         environment = self.environment() | {"REMOTE_WORKDIR": workdir or self.workdir}
         command = [*engine_command(), *words]
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        # A host of the person's own may have a question, about its key or a password: they must see it.
+        errors = subprocess.PIPE if self.server else None
+        ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, check=False)
         if ended.returncode != 0:
-            raise DemoError(f"remote-code {words[0]} for {self.label} failed:\n{ended.stdout}{ended.stderr}")
+            raise DemoError(f"remote-code {words[0]} for {self.label} failed:\n{ended.stdout}{ended.stderr or ''}")
         return ended.stdout
 
     def let_happen(self, what: Happening) -> str:
@@ -98,6 +101,7 @@ def loopback(folder: Path) -> Iterator[Target]:
 def own_host(folder: Path, environ: Mapping[str, str]) -> Iterator[Target]:
     """Use the host of REMOTE_SSH, in a temporary folder there that is removed at the end."""
     variables = {name: value for name, value in environ.items() if name.startswith("REMOTE_")}
+    variables["REMOTE_MIRROR"] = str(folder / "mirrors")
     # The person's own ssh configuration and keys are found by their real home.
     target = Target(variables["REMOTE_SSH"], "~", variables, Path.home())
     workdir = target.run("mktemp -d", workdir="~").strip()
