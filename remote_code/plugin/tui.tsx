@@ -23,6 +23,8 @@ const REFRESH_MS = 1000
 const HOME = { path: 14, total: 34 }
 const SESSION = { path: 32, total: 80 }
 type Room = typeof HOME
+/** Fewer characters of a note say nothing. */
+const LEAST_NOTE = 8
 
 const home = process.platform === "win32" ? process.env.USERPROFILE : process.env.HOME
 const file = `${home}/.opencode/remote-code/status-${process.pid}.json`
@@ -49,10 +51,14 @@ function describeState({ state, rttMs }: Status) {
 
 function describe(status: Status | null, room: Room) {
   if (!status) return "🌐 Remote: starting…"
-  const words = ["🌐 Remote:", status.host, shortenPath(status.workdir, room.path), describeState(status)]
-  const text = words.filter(Boolean).join(" ")
-  const note = status.state === "failed" ? status.error?.message ?? "failed" : status.notice
-  return note ? `${text} ${shorten(note, room.total - text.length)}` : text
+  const path = shortenPath(status.workdir, room.path)
+  const words = (path: string | null) => ["🌐 Remote:", status.host, path, describeState(status)].filter(Boolean).join(" ")
+  const hasFailed = status.state === "failed"
+  const note = hasFailed ? status.error?.message ?? "failed" : status.notice
+  const isTight = room.total - words(path).length < LEAST_NOTE
+  if (!note || (isTight && !hasFailed)) return words(path)
+  const text = words(isTight ? null : path) // Why it failed says more than the path.
+  return `${text} ${shorten(note, room.total - text.length)}`
 }
 
 async function tui(api: any) {
