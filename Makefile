@@ -26,6 +26,7 @@ bench: setup system-packages  ## Round trips and times; figures in docs/performa
 	$(BIN)/python -m benchmarks.round_trips
 	$(BIN)/python -m benchmarks.bursts
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.file_costs
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.text_report
 	$(BIN)/pytest benchmarks --benchmark-columns=min,median,rounds --benchmark-sort=name --timeout=1200

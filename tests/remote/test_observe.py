@@ -123,30 +123,57 @@ def test_more_paths_than_one_job_takes_are_asked_in_several(machine: Machine, pl
     )
 
 
+class TimedFlights(Flights):
+    """Knows when the last flight began."""
+
+    last_s = 0.0
+
+    def add(self, n: int = 1) -> None:
+        super().add(n)
+        self.last_s = time.monotonic()
+
+
+class Rewriter:
+    """Rewrites a file in place, in one step each time, and knows when."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.versions = [bytes([65 + n]) * 200_000 for n in range(20)]
+        self._n_written = 0
+        self._spans: list[tuple[float, float]] = []
+        file.write_bytes(self.versions[0])
+
+    def rewrite(self, pauses_s: list[float]) -> None:
+        for pause_s in pauses_s:
+            time.sleep(pause_s)
+            self._n_written += 1
+            with self._file.open("r+b", buffering=0) as stream:
+                began_s = time.monotonic()
+                stream.write(self.versions[self._n_written % 20])
+                self._spans.append((began_s, time.monotonic()))
+
+    def was_suspended(self, first_s: float, last_s: float) -> bool:
+        """Tell whether a writing was suspended half-way meanwhile: then the file itself was half old, half new."""
+        return any(
+            began_s <= last_s and first_s <= ended_s and ended_s - began_s > 0.001 for began_s, ended_s in self._spans
+        )
+
+
 def test_a_file_that_is_rewritten_meanwhile_is_never_mixed(machine: Machine, place: Path) -> None:
     """Contents and state belong together, whatever a writer does beside.
 
     Each writing spoils two attempts at most, so four of them leave a quiet one.
     """
-    file, n_written = place / "a", 0
-    versions = [bytes([65 + n]) * 1_000_000 for n in range(20)]
-    file.write_bytes(versions[0])
+    rewriter, wanted = Rewriter(place / "a"), [Wanted(RemotePath(f"{place}/a"))]
     dice = random.Random(7)
-
-    def rewrite(pauses_s: list[float]) -> None:
-        nonlocal n_written
-        for pause_s in pauses_s:
-            time.sleep(pause_s)
-            n_written += 1
-            with file.open("r+b", buffering=0) as stream:
-                stream.write(versions[n_written % 20])
-
     for _ in range(20):
-        writer = threading.Thread(target=rewrite, args=[[dice.random() * 0.004 for _ in range(4)]])
+        writer = threading.Thread(target=rewriter.rewrite, args=[[dice.random() * 0.004 for _ in range(4)]])
         writer.start()
-        found = machine.observe(file)
+        flights = TimedFlights()
+        (found,) = machine.files.observe(wanted, roots=ANYWHERE, flights=flights, limit_bytes=1 << 30)
+        returned_s = time.monotonic()
         writer.join()
-        assert found.contents in versions
+        assert found.contents in rewriter.versions or rewriter.was_suspended(flights.last_s, returned_s)
 
 
 @pytest.mark.parametrize("name", ["dash", "bash"])
