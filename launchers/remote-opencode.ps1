@@ -1,4 +1,5 @@
 # Starts OpenCode; its agent works on the machine that is named here. Arguments go on to OpenCode.
+$ErrorActionPreference = 'Stop' # A `remote-code` that is missing is a failure.
 
 # ---- User Configuration ---------------------------------------------------------------------------------
 # Take the "#" away and fill in. What is not set here comes from the environment.
