@@ -16,7 +16,7 @@ from remote_code.remote.leftovers import Cleaned
 from remote_code.remote.probe import Host, probe
 from remote_code.remote.sftp_files import SFTPFiles
 from remote_code.remote.sftp_link import SFTPLink
-from remote_code.remote.sftp_probe import probe_sftp
+from remote_code.remote.sftp_probe import check_same_machine, probe_sftp
 from remote_code.remote.sftp_session import SFTPSessions
 from remote_code.remote.shell_files import ShellFiles
 from remote_code.remote.state import Kind
@@ -101,6 +101,7 @@ class Survey:
         Raises:
             NoSuchFile, NotADirectory: the workspace is not there.
             ShellUnsupported: there is neither a shell nor SFTP.
+            SFTPError: the SFTP server shows other files than the shell.
             ConnectionLost: the link broke meanwhile.
         """
         sessions = None
@@ -108,6 +109,8 @@ class Survey:
             sessions = SFTPSessions(self.sftp.open_channel)
         host = self._probe() if has_shell or sessions is None else self._probe_sftp(sessions)
         self._check_workdir(host)
+        if sessions is not None and has_shell:
+            check_same_machine(sessions, self.shells, host, flights=Flights())
         workspace = Workspace(root=host.workdir, home=host.home)
         folder = self.target.mirror_folder(self.home) / root_slug(workspace.root)
         mirror = LocalMirror(folder, workspace=workspace, on_notice=self.on_notice)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.engine import EngineClient, EngineError
+from tests.support.sftp_servers import SFTP_SERVER
 from tests.support.sshd import SSHServer
 
 
@@ -64,6 +65,25 @@ def test_files_go_by_sftp_where_it_is_asked_for(sshd: SSHServer, workdir: Path, 
         work_on_files(engine, workdir)
         assert engine.call("bash", {"command": "cat a.txt"}).output == "three\n"
         assert engine.call("read", {"filePath": "a.txt"}).round_trips == 2
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.getuid() != 0, reason="a mount of its own needs root")
+def test_an_sftp_server_that_shows_other_files_than_the_shell_is_named(workdir: Path, tmp_path: Path) -> None:
+    """SSH-10: one in a chroot, say, or as here with another directory in the place of the workspace."""
+    other, server_program = tmp_path / "other", tmp_path / "sftp"
+    other.mkdir()
+    os.utime(other, (1_600_000_000, 1_600_000_000))
+    inner = f"mount --bind {other} {workdir} && exec {SFTP_SERVER}"
+    server_program.write_text(f"#!/bin/sh\nexec unshare --mount -- sh -c '{inner}'\n", encoding="utf-8")
+    server_program.chmod(0o755)
+    with (
+        SSHServer(tmp_path / "sshd", config=[f"Subsystem sftp {server_program}"]) as server,
+        EngineClient(environ(server, workdir, REMOTE_FILES="sftp"), home=tmp_path / "home") as engine,
+    ):
+        with pytest.raises(EngineError) as caught:
+            engine.call("read", {"filePath": "a.txt"})
+        assert "does not show the files that the shell works on" in caught.value.message
 
 
 def test_sftp_and_another_place_exclude_each_other(sshd: SSHServer, workdir: Path, tmp_path: Path) -> None:
