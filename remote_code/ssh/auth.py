@@ -13,18 +13,12 @@ from pathlib import Path
 from remote_code.errors import AuthenticationFailed, ConnectionFailed, ConnectTimeout
 from remote_code.ssh.agent import Agent
 from remote_code.ssh.algorithms import CERTIFICATE_SUFFIX
+from remote_code.ssh.exchange import Accepted, AuthenticationExchange, MethodReply, Refused, Reply
 from remote_code.ssh.identities import Candidate, Identities, itself
 from remote_code.ssh.keys import KeyUnusable, Signer, type_of
 from remote_code.ssh.options import Options
 from remote_code.ssh.secrets import Secrets
-from remote_code.ssh.transport import (
-    Accepted,
-    AuthenticationExchange,
-    LinkTransport,
-    MethodReply,
-    Refused,
-    Reply,
-)
+from remote_code.ssh.transport import LinkTransport
 from remote_code.ssh.wire import Reader, put_string
 
 _log = logging.getLogger(__name__)

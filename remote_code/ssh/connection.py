@@ -6,7 +6,7 @@ paramiko is imported when a connection is made, not with this module.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from remote_code.errors import ChannelRefused, ConfigError, ConnectionLost
@@ -132,13 +132,13 @@ class ExecChannel:
 
     def shutdown_write(self) -> None:
         """End the process's standard input; waits `CLOSE_S` at most for a link that takes nothing."""
-        self._connection.say(self._connection.transport.end_input(self._channel))
+        self._connection.say(self._channel, self._connection.transport.end_input(self._channel))
 
     def close(self) -> None:
         """Close the channel; does nothing when it is closed already. Waits as `shutdown_write`."""
         self._is_closed_by_us = True
         self._connection.forget(self)
-        self._connection.say(self._connection.transport.end_channel(self._channel))
+        self._connection.say(self._channel, self._connection.transport.end_channel(self._channel))
 
 
 class Connection:
@@ -269,15 +269,14 @@ class Connection:
         """Take a channel off the list of those that are woken at the end."""
         self._ended.forget(channel)
 
-    def say(self, messages: "Sequence[Message]") -> None:
+    def say(self, channel: "ParamikoChannel", messages: "list[Message]") -> None:
         """Post the last words of a channel; waits `CLOSE_S` at most."""
         if messages:
-            self._last_words.do(lambda: self._post(messages))
+            self._last_words.do(lambda: self._say(channel, messages))
 
-    def _post(self, messages: "Sequence[Message]") -> None:
+    def _say(self, channel: "ParamikoChannel", messages: "list[Message]") -> None:
         try:
-            for message in messages:
-                self.transport.post(message)
+            self.transport.say_last(channel, messages)
         except (OSError, EOFError):
             _log.debug("event=last_words_on_ended_link")
 

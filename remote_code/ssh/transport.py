@@ -8,18 +8,14 @@ how a key exchange holds back what others send.
 import contextlib
 import logging
 import math
-import queue
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha1
 from typing import ClassVar
 
 import paramiko
-from cryptography.hazmat.primitives import hashes
 from paramiko.buffered_pipe import BufferedPipe
 from paramiko.channel import Channel
 from paramiko.common import (
@@ -28,26 +24,15 @@ from paramiko.common import (
     MSG_CHANNEL_REQUEST,
     MSG_REQUEST_FAILURE,
     MSG_REQUEST_SUCCESS,
-    MSG_SERVICE_ACCEPT,
-    MSG_USERAUTH_BANNER,
-    MSG_USERAUTH_FAILURE,
-    MSG_USERAUTH_INFO_REQUEST,
-    MSG_USERAUTH_SUCCESS,
     cMSG_CHANNEL_REQUEST,
     cMSG_CHANNEL_WINDOW_ADJUST,
     cMSG_GLOBAL_REQUEST,
-    cMSG_SERVICE_REQUEST,
-    cMSG_USERAUTH_INFO_RESPONSE,
-    cMSG_USERAUTH_REQUEST,
 )
-from paramiko.kex_curve25519 import KexCurve25519
-from paramiko.kex_gex import KexGexSHA256
-from paramiko.kex_group14 import KexGroup14SHA256
 from paramiko.message import Message
-from paramiko.rsakey import RSAKey
 from paramiko.ssh_exception import SSHException
 
 from remote_code.ssh.algorithms import Algorithms
+from remote_code.ssh.legacy import KexGexSHA1, KexGroup1SHA1, KexGroup14SHA1, PlainKexCurve25519, SHA1RSAKey
 from remote_code.ssh.packets import (
     PACKETS_PER_WRITE,
     BannerMissing,
@@ -57,7 +42,6 @@ from remote_code.ssh.packets import (
     Stream,
     WatchedPacketizer,
 )
-from remote_code.ssh.wire import put_string
 
 # Every failure is raised under a name of our own; paramiko would print a traceback for each as well.
 if logging.getLogger("paramiko").level == logging.NOTSET:
@@ -69,51 +53,6 @@ _IDLE = threading.Event()
 WINDOW_BYTES = 16 << 20
 """How much a server may send on one channel before we have taken it: what fills a link of 50 ms."""
 _BANNER_LINES = 50
-
-_EXTENSIONS_WAIT_S = 0.02
-
-
-class KexGroup14SHA1(KexGroup14SHA256):
-    """RFC 4253, 8.2; for old servers, when asked for."""
-
-    name = "diffie-hellman-group14-sha1"
-    hash_algo = sha1
-
-
-class KexGroup1SHA1(KexGroup14SHA256):
-    """RFC 4253, 8.1 with the prime of RFC 2409, 6.2; for old servers, when asked for."""
-
-    name = "diffie-hellman-group1-sha1"
-    hash_algo = sha1
-    P = int(
-        "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
-        "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
-        "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF",
-        16,
-    )
-
-
-class KexGexSHA1(KexGexSHA256):
-    """RFC 4419 with SHA-1; for old servers, when asked for."""
-
-    name = "diffie-hellman-group-exchange-sha1"
-    hash_algo = sha1
-    min_bits = 1024
-
-
-class PlainKexCurve25519(KexCurve25519):
-    """RFC 8731: the registered name of what paramiko knows as curve25519-sha256@libssh.org."""
-
-    name = "curve25519-sha256"
-
-
-class SHA1RSAKey(RSAKey):
-    """An RSA key whose only signature is `ssh-rsa` (RFC 4253, 6.6); for old servers, when asked for."""
-
-    HASHES = {  # type: ignore[misc] # noqa: RUF012 - paramiko reads the table from the class.
-        "ssh-rsa": hashes.SHA1,
-        "ssh-rsa-cert-v01@openssh.com": hashes.SHA1,
-    }
 
 
 class LinkTransport(paramiko.Transport):
@@ -284,12 +223,7 @@ class LinkTransport(paramiko.Transport):
         try:
             self._send_user_message(DataToSend(channel.remote_chanid, pieces))
         finally:
-            with channel.lock:
-                channel.is_sending = False  # type: ignore[attr-defined] # ours
-                messages: list[Message] = channel.last_words  # type: ignore[attr-defined] # ours
-                channel.last_words = []  # type: ignore[attr-defined] # ours
-            for message in messages:
-                self.post(message)
+            self.say_last(channel, [])
         return len(data) - len(rest)
 
     def receive_data(self, channel: Channel, n_bytes: int) -> bytes:
@@ -316,14 +250,30 @@ class LinkTransport(paramiko.Transport):
         return data
 
     def end_input(self, channel: Channel) -> list[Message]:
-        """Note that nothing more will be sent to a channel; return what is to be posted."""
+        """Note that nothing more will be sent to a channel; return what is to be given to `say_last`."""
         with channel.lock:
             return _said_last(channel, [channel._send_eof()])  # type: ignore[attr-defined] # private
 
     def end_channel(self, channel: Channel) -> list[Message]:
-        """Close a channel on this side; return what is to be posted."""
+        """Close a channel on this side; return what is to be given to `say_last`."""
         with channel.lock:
             return _said_last(channel, channel._close_internal())  # type: ignore[attr-defined] # private
+
+    def say_last(self, channel: Channel, messages: list[Message]) -> None:
+        """Post the last messages of a channel, and behind them what was left to this thread meanwhile.
+
+        Raises:
+            EOFError: the link is lost.
+        """
+        while True:
+            for message in messages:
+                self.post(message)
+            with channel.lock:
+                messages = getattr(channel, "last_words", [])
+                channel.last_words = []  # type: ignore[attr-defined] # ours
+                if not messages:
+                    channel.is_sending = False  # type: ignore[attr-defined] # ours
+                    return
 
     def _send_user_message(self, data: Message | DataToSend) -> None:
         """Send a message, after the key exchange that is under way; the transport's own thread must not wait for it."""
@@ -404,140 +354,6 @@ class LinkTransport(paramiko.Transport):
         self.host_key_blob = host_key
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The login is complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The request failed, or was one step of several; `methods` may go on."""
-
-    methods: tuple[str, ...]
-    is_partial_success: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MethodReply:
-    """Message 60, whose meaning depends on the method: key accepted, password expired, or prompts."""
-
-    message: Message
-
-
-Reply = Accepted | Refused | MethodReply
-
-
-class AuthenticationExchange:
-    """The messages of RFC 4252 on one transport: requests go out at once, replies are waited for with a deadline.
-
-    The transport's thread puts replies into a queue, the connecting thread takes them; nothing else is shared.
-    """
-
-    def __init__(self, transport: LinkTransport, user: str) -> None:
-        self._transport = transport
-        self._user = user
-        self._replies: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
-        self._service_accepted = threading.Event()
-        self._is_authenticated = False
-        self.banner = ""
-        """What the server wants to be shown before the login. Data, never instructions."""
-        self._handler_table = {
-            MSG_SERVICE_ACCEPT: lambda message: self._service_accepted.set(),
-            MSG_USERAUTH_SUCCESS: self._on_success,
-            MSG_USERAUTH_FAILURE: self._on_failure,
-            MSG_USERAUTH_BANNER: self._on_banner,
-            MSG_USERAUTH_INFO_REQUEST: lambda message: self._replies.put(MethodReply(message)),
-        }
-        transport.auth_handler = self  # type: ignore[assignment] # it takes the place of paramiko's
-
-    def is_authenticated(self) -> bool:
-        """Tell the transport whether the login is complete."""
-        return self._is_authenticated
-
-    def get_username(self) -> str:
-        """Tell the transport the user's name."""
-        return self._user
-
-    def abort(self) -> None:
-        """Wake who waits: the transport has ended."""
-        self._service_accepted.set()
-        self._replies.put(None)
-
-    @property
-    def session_id(self) -> bytes:
-        """What signatures are bound to (RFC 4253, 7.2)."""
-        return self._transport.session_id or b""
-
-    def server_signature_algorithms(self, timeout_s: float) -> tuple[str, ...]:
-        """Return the algorithms that the server accepts for public keys (RFC 8308, 3.1); empty when it does not say.
-
-        The word comes with the end of the key exchange, before the service is accepted; a server that does not give
-        it costs the wait for that acceptance.
-        """
-        if not self._transport.extensions_came.wait(_EXTENSIONS_WAIT_S):
-            self._service_accepted.wait(timeout_s)
-        extensions: dict[str, bytes] = self._transport.server_extensions  # type: ignore[attr-defined] # private
-        found = extensions.get("server-sig-algs", b"")
-        return tuple(found.decode("ascii", "replace").split(",")) if found else ()
-
-    def request_service(self) -> None:
-        """Ask for the service; its acceptance is not waited for, so the first request travels with it."""
-        message = Message()
-        message.add_byte(cMSG_SERVICE_REQUEST)
-        message.add_string("ssh-userauth")
-        self._transport._send_message(message)  # type: ignore[attr-defined] # private
-
-    def request(self, method: str, fields: bytes = b"") -> None:
-        """Send an authentication request; `fields` are encoded."""
-        message = Message()
-        message.add_byte(cMSG_USERAUTH_REQUEST)
-        message.add_bytes(self._request_head(method) + fields)
-        self._transport._send_message(message)  # type: ignore[attr-defined] # private
-
-    def to_be_signed(self, fields: bytes) -> bytes:
-        """Return what a public key request signs (RFC 4252, 7)."""
-        return put_string(self.session_id) + cMSG_USERAUTH_REQUEST + self._request_head("publickey") + fields
-
-    def respond(self, answers: list[str]) -> None:
-        """Answer the prompts of keyboard-interactive (RFC 4256, 3.4)."""
-        message = Message()
-        message.add_byte(cMSG_USERAUTH_INFO_RESPONSE)
-        message.add_int(len(answers))
-        for answer in answers:
-            message.add_string(answer.encode())
-        self._transport._send_message(message)  # type: ignore[attr-defined] # private
-
-    def wait(self, timeout_s: float) -> Reply:
-        """Return the next reply.
-
-        Raises:
-            TimeoutError: none came in time.
-            EOFError: the server ended the connection.
-        """
-        try:
-            reply = self._replies.get(timeout=timeout_s)
-        except queue.Empty as exc:
-            raise TimeoutError from exc
-        if reply is None:
-            raise EOFError
-        return reply
-
-    def _request_head(self, method: str) -> bytes:
-        return put_string(self._user.encode("utf-8", "surrogateescape"), b"ssh-connection", method.encode())
-
-    def _on_success(self, message: Message) -> None:
-        self._is_authenticated = True
-        self._transport._auth_trigger()  # type: ignore[attr-defined] # private
-        self._replies.put(Accepted())
-
-    def _on_failure(self, message: Message) -> None:
-        methods = message.get_text().split(",")
-        self._replies.put(Refused(tuple(filter(None, methods)), message.get_boolean()))
-
-    def _on_banner(self, message: Message) -> None:
-        self.banner += message.get_string().decode("utf-8", "replace")[:10_000]
-
-
 def _waking(handle: Callable[[Channel, Message], None]) -> Callable[[Channel, Message], None]:
     """Wrap a handler of channel messages so that whoever waits on the channel wakes up."""
 
@@ -568,8 +384,8 @@ def _handle_close(channel: Channel, message: Message) -> None:
     assert isinstance(transport, LinkTransport)
     messages = transport.end_channel(channel)
     transport._unlink_channel(channel.chanid)  # type: ignore[attr-defined] # private
-    for last in messages:
-        transport.post(last)
+    if messages:
+        transport.say_last(channel, messages)
 
 
 def _handle_data(channel: Channel, message: Message | ReceivedData) -> None:
@@ -581,14 +397,15 @@ def _handle_data(channel: Channel, message: Message | ReceivedData) -> None:
 def _said_last(channel: Channel, messages: Sequence[Message | None]) -> list[Message]:
     """Return what may be posted now of the last messages of a channel, whose lock is held.
 
-    While another thread is about to send data there, it is left to that thread: behind the end of a channel the data
-    would be for none, and servers end the connection for that.
+    While another thread is about to send there, data or last messages of its own, it is left to that thread: behind
+    the end of a channel they would be for none, and servers end the connection for that.
     """
     words = [message for message in messages if message is not None]
-    if not getattr(channel, "is_sending", False):
-        return words
-    channel.last_words += words  # type: ignore[attr-defined] # ours
-    return []
+    if getattr(channel, "is_sending", False):
+        channel.last_words += words  # type: ignore[attr-defined] # ours
+        return []
+    channel.is_sending = bool(words)  # type: ignore[attr-defined] # ours
+    return words
 
 
 # The handlers are looked up in this table, so overriding methods of Channel would change nothing.

@@ -119,3 +119,24 @@ def test_a_process_that_ends_while_it_is_sent_to_leaves_the_link_good(quick: SSH
             channel.close()
             assert connection.is_alive
         assert run(connection, "echo on")[0] == b"on\n"
+
+
+def assert_set(event: threading.Event) -> None:
+    assert event.wait(20)
+
+
+def test_the_end_of_the_input_is_never_said_behind_that_of_the_channel(
+    quick: SSHServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server closes while our own last word waits; one that came after our answer would end the connection."""
+    monkeypatch.setattr(connection_module, "CLOSE_S", 0.1)
+    go_on = threading.Event()
+    with connected(quick.command()) as connection:
+        channel = connection.open_exec("read -r line", timeout_s=20)
+        channel.send(memoryview(b"\n"), timeout_s=20)
+        connection._last_words.do(lambda: assert_set(go_on))
+        channel.shutdown_write()
+        wait_until(lambda: channel.is_closed)
+        go_on.set()
+        assert run(connection, "echo on")[0] == b"on\n"
+        assert connection.is_alive
