@@ -1,6 +1,8 @@
 """READ-1, READ-3: directories and parts of large files, moves, and real paths."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,11 +92,24 @@ def test_an_empty_directory_has_no_entries_and_a_file_is_told(machine: Machine, 
     assert (observation.kind, entries) == (Kind.FILE, [])
 
 
-def test_5_000_entries_are_listed(machine: Machine, place: Path) -> None:
-    for n in range(5_000):
-        os.mknod(place / f"{n}.txt")
-    _, entries = machine.files.list_directory(RemotePath(str(place)), roots=ANYWHERE, flights=Flights())
-    assert {entry.name for entry in entries} == {f"{n}.txt" for n in range(5_000)}
+@pytest.fixture(scope="session")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory with 50,000 files."""
+    folder = tmp_path_factory.mktemp("crowd").resolve()
+    for n in range(50_000):
+        os.mknod(folder / f"{n}.txt")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_50_000_files_in_a_directory_are_listed_and_stand_in_nobodys_way(machine: Machine, crowd: Path) -> None:
+    _, entries = machine.files.list_directory(RemotePath(str(crowd)), roots=ANYWHERE, flights=Flights())
+    assert {entry.name for entry in entries} == {f"{n}.txt" for n in range(50_000)}
+    machine.replace(crowd / "7.txt", machine.name.encode())
+    machine.replace(crowd / "new", b"new")
+    assert machine.observe(crowd / "7.txt").contents == machine.name.encode()
+    machine.replace(crowd / "new", None)
+    assert not (crowd / "new").exists()
 
 
 def test_a_file_is_moved_but_never_over_another(machine: Machine, place: Path) -> None:

@@ -1,6 +1,7 @@
 """WRITE-1: how remote files are written, under dash, bash and BusyBox ash with their own tools."""
 
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -201,6 +202,19 @@ def test_an_expected_file_that_is_gone_is_not_made_again(machine: Machine, place
     with pytest.raises(RemoteChanged) as caught:
         machine.replace(file, b"new", expected=expected)
     assert (caught.value.facts["reason"], names_in(place)) == ("gone", [])
+
+
+def test_a_directory_that_vanishes_is_made_again_for_new_files_only(machine: Machine, place: Path) -> None:
+    folder = place / "d"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"seen")
+    seen, absent = machine.state(folder / "a"), machine.state(folder / "new")
+    shutil.rmtree(folder)
+    with pytest.raises(RemoteChanged):
+        machine.replace(folder / "a", b"new", expected=seen)
+    assert names_in(place) == []
+    machine.replace(folder / "new", b"new", expected=absent)
+    assert (names_in(folder), (folder / "new").read_bytes()) == (["new"], b"new")
 
 
 def test_a_directory_is_not_written(machine: Machine, place: Path) -> None:
