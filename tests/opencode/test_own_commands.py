@@ -1,6 +1,9 @@
 """What the person runs themselves: `!cmd`, and `` !`cmd` `` in the templates of commands."""
 
+import subprocess
 import urllib.error
+from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -10,6 +13,13 @@ from tests.support.opencode_server import is_running
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.opencode
+
+
+def program_of(pid: int) -> str:
+    """Return the name of the program that a process runs now."""
+    return subprocess.run(
+        ["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
 
 
 def test_a_command_of_the_person_runs_on_the_remote(served: Served) -> None:
@@ -51,6 +61,14 @@ def test_a_template_takes_its_output_from_the_remote(served: Served) -> None:
     [request] = served.model.agent_requests_about("look:")
     assert f"look: {served.person.remote}\na remote note" in request.prompt
     served.person.assert_unseen(request)
+
+
+def test_a_terminal_of_the_person_keeps_their_shell(served: Served) -> None:
+    """OC-3: it is a terminal of this machine, which the model does not see."""
+    served.server.new_session()
+    pid = int(str(cast("JSONObject", served.server.request("/pty", {}))["pid"]))
+    shell = Path(served.opencode.variables()["SHELL"]).name
+    wait_until(lambda: program_of(pid) == shell, timeout_s=PATIENCE_S)
 
 
 def test_a_wrapper_that_is_gone_is_refused_and_nothing_runs_here(served: Served) -> None:
