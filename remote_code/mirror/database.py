@@ -22,7 +22,7 @@ Found = TypeVar("Found")
 Work = Callable[[sqlite3.Connection], Found]
 """What is done with the connection; it may be done twice, when the first time met a damaged database."""
 
-BUSY_S = 30.0
+BUSY_S = 60.0
 """How long a transaction waits for one of another engine; ours take milliseconds."""
 
 KEPT_ASIDE = 3
