@@ -134,6 +134,35 @@ def test_a_job_that_is_cut_at_any_byte_changes_nothing(
     figures.tell("cut points", len(cuts), f"of {size} under {shell_machine.name}: all old, nothing left")
 
 
+def test_an_answer_that_is_cut_at_any_byte_leaves_all_changes_made(
+    shell_machine: ShellMachine, place: Path, tmp_path: Path, figures: Figures
+) -> None:
+    """WRITE-1: a job that has come whole is carried out whole, whether or not anybody hears of it."""
+    rng = random.Random(SEED)
+    set_up(place)
+    worker, token = start_worker(shell_machine, tmp_path)
+    job, _ = recorded_job(shell_machine, place, token)
+    # Numbers of inodes and the like are not always of one length; the last bytes frame the answer.
+    size = len(worker.communicate(job, timeout=20)[0]) - 32
+    cuts = range(0, size, 3) if EVERY == 1 else sorted(rng.sample(range(size), size // EVERY))
+    print(f"seed {SEED}: {len(cuts)} of {size} cut points of the answer under {shell_machine.name}")
+    for cut in cuts:
+        set_up(place)
+        worker, token = start_worker(shell_machine, tmp_path)
+        job, notes = recorded_job(shell_machine, place, token)
+        assert worker.stdin
+        assert worker.stdout
+        worker.stdin.write(job)
+        worker.stdin.flush()
+        worker.stdout.read(cut)
+        worker.stdout.close()
+        worker.stdin.close()
+        worker.wait(20)
+        found = clean_up_and_check(shell_machine, place, notes, context=f"seed {SEED}, answer cut at {cut} of {size}")
+        assert found == {name: contents or b"" for name, contents in NEW.items()}, cut
+    figures.tell("cut points", len(cuts), f"of {size} of the answer under {shell_machine.name}: all new, nothing left")
+
+
 def test_a_worker_that_is_killed_leaves_each_file_old_or_new(
     shell_machine: ShellMachine, place: Path, tmp_path: Path, figures: Figures
 ) -> None:
