@@ -87,6 +87,9 @@ class SSHServer:
     ) -> None:
         """Describe a server.
 
+        bash reads start files only from a HOME that `environment` gives: those of the account belong to the machine,
+        and may take long or write to the streams.
+
         As root only: `login_shell` is the account's, `mounts` are files that stand in the place of others, both in a
         mount namespace of the server; `user` is another account to log in to.
         """
@@ -99,6 +102,8 @@ class SSHServer:
         self.log = folder / "sshd.log"
         self._config = list(config)
         self._environment = dict(environment or {})
+        if "HOME" not in self._environment:
+            self._environment.setdefault("SHLVL", "2")  # bash takes itself for a child shell, and reads none.
         self._host_key_kind = host_key_kind
         self._login_shell = login_shell
         self._mounts = dict(mounts or {})
@@ -183,6 +188,12 @@ class SSHServer:
         changed = [f"{rest}:{shell if rest.startswith(self.user + ':') else old}" for rest, old in fields]
         passwd.write_text("\n".join(changed) + "\n", encoding="utf-8")
         return passwd
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running server."""
+        assert self._process is not None
+        return self._process.pid
 
     def session_pids(self) -> list[int]:
         """Return the ids of the server's children and their children that belong to sshd."""
