@@ -74,10 +74,10 @@ def main() -> None:
             f"installed and npm is not loaded; medians of {REPEATS} in milliseconds (best in parentheses), both kinds "
             "in turns, by `python -m benchmarks.opencode_start`. The start is from the process to a session that can "
             "be prompted; processor time is that of OpenCode's process until then, which other work on the machine "
-            "changes less. The first call, `bash true` over a link with a round trip of "
-            f"{ROUND_TRIP_S * 1000:.0f} ms, is from the session's first prompt to the result in the model's hands; the "
-            "prompt comes the moment OpenCode is there, or once the connection is up. A plugin that does nothing shows "
-            "what OpenCode itself spends on having any.",
+            f"changes less (its load average was {os.getloadavg()[0]:.0f}). The first call, `bash true` over a link "
+            f"with a round trip of {ROUND_TRIP_S * 1000:.0f} ms, is from the session's first prompt to the result in "
+            "the model's hands; the prompt comes the moment OpenCode is there, or once the connection is up. A plugin "
+            "that does nothing shows what OpenCode itself spends on having any.",
             "",
             "| | without | with | more | goal |",
             "|---|--:|--:|--:|--:|",
