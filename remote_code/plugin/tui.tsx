@@ -24,7 +24,7 @@ const HOME = { path: 14, total: 34 }
 const SESSION = { path: 32, total: 80 }
 type Room = typeof HOME
 /** Fewer characters of a note say nothing. */
-const LEAST_NOTE = 8
+const LEAST_NOTE = 7
 
 const home = process.platform === "win32" ? process.env.USERPROFILE : process.env.HOME
 const file = `${home}/.opencode/remote-code/status-${process.pid}.json`
