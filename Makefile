@@ -25,6 +25,7 @@ check: setup  ## Format, lint, types, layers, generated files.
 bench: setup system-packages  ## Round trips and times; figures in docs/performance.md come from here.
 	$(BIN)/python -m benchmarks.round_trips
 	$(BIN)/python -m benchmarks.bursts
+	$(BIN)/python -m benchmarks.bulk
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.file_costs
 	$(BIN)/python -m benchmarks.startup

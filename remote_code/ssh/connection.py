@@ -31,7 +31,7 @@ PING_DEADLINE_S = 8.0
 """A link that has brought nothing for so long after a ping is lost."""
 CLOSE_S = 1.0
 """How long the close of a channel waits for a link that takes nothing; its last words are then sent when it does."""
-_RECEIVE_BYTES = 1 << 20
+_RECEIVE_BYTES = 256 << 10
 
 
 def connect(options: Options, *, secrets: Secrets, on_notice: Callable[[str], None]) -> "Connection":

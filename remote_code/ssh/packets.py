@@ -26,7 +26,7 @@ STUCK_WRITE_S = 9.0
 """A write that moves no byte for so long means that the link is lost."""
 MAX_PACKET_BYTES = 256 << 10
 """More than any server sends in one packet; OpenSSH's own limit."""
-READ_BYTES = 512 << 10
+READ_BYTES = 320 << 10
 """The buffer that the stream is read into."""
 PACKETS_PER_WRITE = 4
 """How many packets of one channel are written together; the packets of others wait for so many at most."""
