@@ -3,7 +3,7 @@
 import hashlib
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from remote_code.errors import RemoteCodeError
 from remote_code.paths import RemotePath, encode_path
@@ -12,7 +12,8 @@ from remote_code.remote import parse, refusals
 from remote_code.remote.leftovers import Cleaned, Leftover, Notes, Pending
 from remote_code.remote.probe import Host, new_token
 from remote_code.remote.runner import Runner, run
-from remote_code.remote.stamp import COARSEST_CLOCK_NS, inode_of, read_present, second_of, size_of
+from remote_code.remote.seen import absent, grown, has_only_grown, observation
+from remote_code.remote.stamp import COARSEST_CLOCK_NS, read_present, second_of
 from remote_code.remote.state import (
     Absent,
     Change,
@@ -75,7 +76,7 @@ class ShellFiles:
             seen, now_ns = self._ask(asked, roots=roots, flights=flights, limit_bytes=limit_bytes)
             for index, each in zip(open_indices, seen, strict=True):
                 if not each.is_torn:
-                    found[index] = _observation(wanted[index], each, now_ns=now_ns)
+                    found[index] = observation(wanted[index], each, now_ns=now_ns)
             open_indices = [index for index in open_indices if index not in found]
             if not open_indices:
                 break
@@ -89,9 +90,9 @@ class ShellFiles:
         first: parse.Seen | None = None
         for _ in range(2):
             (seen,), now_ns = self._ask([wanted], roots=roots, flights=flights, limit_bytes=limit_bytes)
-            whole = _grown(first, seen) if seen.is_torn else seen
+            whole = grown(first, seen) if seen.is_torn else seen
             if whole is not None:
-                return _observation(wanted, whole, now_ns=now_ns)
+                return observation(wanted, whole, now_ns=now_ns)
             first = seen
         raise refusals.keeps_changing(wanted.path)
 
@@ -187,7 +188,7 @@ class ShellFiles:
         kind, real_path, is_readable, entries = parse.read_listing(data, token=token)
         if not is_readable:
             raise refusals.unreadable(path, action="list")
-        return Observation(path, kind, real_path, _absent(kind), None), entries
+        return Observation(path, kind, real_path, absent(kind), None), entries
 
     def read_lines(
         self,
@@ -229,9 +230,9 @@ class ShellFiles:
             if not found.is_readable:
                 raise refusals.unreadable(path, action="read")
             if found.stamp is None:
-                return FileRange(found.kind, found.real_path, _absent(found.kind), b"")
+                return FileRange(found.kind, found.real_path, absent(found.kind), b"")
             # What a log gets at its end meanwhile does not touch the part that was read.
-            if found.after is not None and _has_only_grown(found.stamp, found.after):
+            if found.after is not None and has_only_grown(found.stamp, found.after):
                 state = read_present(found.stamp, real_path=found.real_path, digest=None, now_ns=now_ns)
                 return FileRange(found.kind, found.real_path, state, found.contents)
         raise refusals.keeps_changing(path)
@@ -344,51 +345,6 @@ def _changed(item: _Item, done: parse.Done, *, now_ns: int) -> Changed:
     if done.stamp is not None:
         state = read_present(done.stamp, real_path=done.real_path, digest=item.digest, now_ns=now_ns)
     return Changed(item.change.path, state, done.in_place, done.late_contents)
-
-
-def _observation(wanted: Wanted, seen: parse.Seen, *, now_ns: int) -> Observation:
-    if seen.kind is not Kind.FILE or seen.stamp is None:
-        return Observation(wanted.path, seen.kind, seen.real_path, _absent(seen.kind), None)
-    is_as_held = seen.verdict in ("=", "~")
-    contents = seen.contents if seen.verdict == "+" else None
-    if contents is not None:
-        digest: str | None = hashlib.sha256(contents).hexdigest()
-    else:
-        digest = wanted.held.digest if is_as_held and wanted.held is not None else seen.digest
-    return Observation(
-        path=wanted.path,
-        kind=seen.kind,
-        real_path=seen.real_path,
-        state=read_present(seen.stamp, real_path=seen.real_path, digest=digest, now_ns=now_ns),
-        contents=contents,
-        is_as_held=is_as_held,
-        is_too_large=seen.verdict == ">",
-        is_unreadable=seen.verdict == "!",
-    )
-
-
-def _absent(kind: Kind) -> Absent | None:
-    return Absent() if kind in (Kind.ABSENT, Kind.ABSENT_DIRECTORY) else None
-
-
-def _grown(first: parse.Seen | None, second: parse.Seen) -> parse.Seen | None:
-    """Return what a file held when the second of two torn readings began, if growth is all that happened meanwhile.
-
-    The first reading must have found the same bytes in the part that it knew, so that nothing there is rewritten.
-    """
-    if first is None or first.stamp is None or second.stamp is None or second.after is None:
-        return None
-    if first.contents is None or second.contents is None or inode_of(first.stamp) != inode_of(second.stamp):
-        return None
-    known_bytes, size_bytes = size_of(first.stamp), size_of(second.stamp)
-    is_growing = known_bytes < size_bytes <= len(second.contents) and _has_only_grown(second.stamp, second.after)
-    if not is_growing or first.contents[:known_bytes] != second.contents[:known_bytes]:
-        return None
-    return replace(second, contents=second.contents[:size_bytes], after=second.stamp, is_torn=False)
-
-
-def _has_only_grown(before: str, after: str) -> bool:
-    return before == after or (inode_of(before) == inode_of(after) and size_of(before) < size_of(after))
 
 
 def _jobs(wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
