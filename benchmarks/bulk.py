@@ -218,12 +218,13 @@ def _section(rows: Sequence[str], writes: Sequence[str]) -> list[str]:
     return [
         "## Large files",
         "",
-        f"{machine()}. One file of {SIZE_BYTES >> 20} MiB of random bytes, MB/s: median (best) of {ROUNDS[0]} on "
-        f"loopback and {ROUNDS[50]} at 50 ms, all ways in turns within one run, by `python -m benchmarks.bulk`. A "
-        "connection is up on both sides before anything is timed: ours is a pool without a shell for transfers, theirs "
-        "a ControlMaster. Timed is all that follows: for ours the channel, its shell, the transfer and the check of the "
-        "SHA-256 of both ends; for theirs the whole run of the program, which checks no digest. The last column is the "
-        "processor time of all processes of both ends.",
+        f"{machine()}. One file of {SIZE_BYTES >> 20} MiB of random bytes, MB/s: median (best) of "
+        f"{ROUNDS[0]} on loopback and {ROUNDS[50]} at 50 ms, all ways in turns within one run, by `python "
+        "-m benchmarks.bulk`. A connection is up on both sides before anything is timed: ours is a pool "
+        "without a shell for transfers, theirs a ControlMaster. Timed is all that follows: for ours the "
+        "channel, its shell, the transfer and the check of the SHA-256 of both ends; for theirs the whole "
+        "run of the program, which checks no digest. The last column is the processor time of all "
+        "processes of both ends.",
         "",
         "| | ours | `sftp` | `scp` | ours against the faster | goal | ms of processor: ours, `sftp`, `scp` |",
         "|---|--:|--:|--:|--:|--:|--:|",
@@ -231,8 +232,8 @@ def _section(rows: Sequence[str], writes: Sequence[str]) -> list[str]:
         "",
         *_NOTES,
         "",
-        "What a large write takes at 50 ms, in ms: within the flight of its script, as it is done, and over the streams "
-        "of an upload, which would need one flight more to put the file in its place.",
+        "What a large write takes at 50 ms, in ms: within the flight of its script, as it is done, and "
+        "over the streams of an upload, which would need one flight more to put the file in its place.",
         "",
         "| | in its flight | over streams |",
         "|---|--:|--:|",
@@ -242,17 +243,18 @@ def _section(rows: Sequence[str], writes: Sequence[str]) -> list[str]:
 
 
 _NOTES = (
-    "On loopback with both ends on two cores the processor decides, not the link. By `perf`, ours spends it on the two "
-    "digests (about 55 ms here and 45 ms there; with coreutils' `sha256sum` in the place of `openssl` it was 170 ms, more "
-    "than the server's encryption), on the pipe between sshd and the shell's `cat` or `dd`, which an SFTP server has not, "
-    "and on copies between kernel and processes; what is Python is a seventh. Tried: AES-GCM is cheapest by far (12 GB/s "
-    "through `cryptography`, so that CTR with a MAC is out); one read of the socket for many packets, one copy in the place "
-    "of six, pieces kept as they came (a third less processor time for downloads); four packets per write (more brought "
-    "nothing); larger packets (sshd reads its pipe in 32 kB anyway); a digest beside the writing by `tee` (its pieces of "
-    "8 kB cost more in switches between processes than they hid).",
+    "On loopback, with both ends on two cores, the processor decides and not the link. By `perf`, ours "
+    "spends it on the two digests (55 ms each; with coreutils' `sha256sum` in the place of `openssl` the "
+    "remote one took 170 ms, more than the server's encryption), on the pipe between sshd and the shell's "
+    "`cat` or `dd`, which an SFTP server has not, and on copies between kernel and processes; a sixth of "
+    "our end is Python itself. Tried: AES-GCM is offered first and costs next to nothing (12 GB/s through "
+    "`cryptography`); one read of the socket for many packets, one copy in the place of six and pieces "
+    "kept as they came took a third off the processor time of our end of a download; a digest beside the "
+    "writing by `tee` costs a tenth more than one after it, in switches between processes; larger reads "
+    "and writes than those of now brought nothing.",
     "",
-    "At 50 ms the window decides. Ours is 16 MB for what we receive. Of what we send OpenSSH takes 2 MB per channel and "
-    "round trip, hence up to three channels for one file, each with a part of its own.",
+    "At 50 ms the window decides. Ours is 16 MB for what we receive. Of what we send OpenSSH takes 2 MB "
+    "per channel and round trip, hence up to three channels for one file, each with a part of its own.",
 )
 """Why the figures are what they are."""
 
