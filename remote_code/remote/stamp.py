@@ -71,9 +71,10 @@ def _days_since_epoch(year: int, month: int, day: int) -> int:
 
 def second_of(clock_ns: int, *, is_bsd: bool) -> tuple[int, int]:
     """Return a moment as the two numbers that `rc_is_young` compares with a stamp of that form."""
+    second = max(0, clock_ns // _NS)
     if is_bsd:
-        return divmod(clock_ns // _NS, 86_400)
-    moment = time.gmtime(clock_ns // _NS)
+        return divmod(second, 86_400)
+    moment = time.gmtime(second)
     day = moment.tm_year * 10_000 + moment.tm_mon * 100 + moment.tm_mday
     return day, moment.tm_hour * 10_000 + moment.tm_min * 100 + moment.tm_sec
 

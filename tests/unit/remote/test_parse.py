@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from remote_code.errors import RemoteOperationFailed
 from remote_code.paths import RemotePath
 from remote_code.remote import parse
-from remote_code.remote.stamp import read_present
+from remote_code.remote.stamp import read_present, second_of
 from remote_code.remote.state import Kind
 
 TOKEN = "00112233445566ff"
@@ -167,3 +167,16 @@ def test_contents_and_names_are_never_taken_for_structure(contents: bytes, name:
     )
     (seen,) = parse.read_observation(data, token=TOKEN, count=1)
     assert (seen.contents, seen.real_path.encode("utf-8", "surrogateescape"), seen.is_torn) == (contents, name, False)
+
+
+@pytest.mark.parametrize(
+    ("clock_s", "is_bsd", "second"),
+    [
+        pytest.param(1_700_000_000, False, (20231114, 221320), id="gnu"),
+        pytest.param(1_700_000_000, True, (19675, 80000), id="bsd"),
+        pytest.param(951_782_405, False, (20000229, 5), id="leap-day-just-begun"),
+        pytest.param(-2, False, (19700101, 0), id="a-machine-without-a-clock"),
+    ],
+)
+def test_a_moment_is_told_in_the_digits_of_a_stamp(clock_s: int, is_bsd: bool, second: tuple[int, int]) -> None:
+    assert second_of(clock_s * 10**9 + 999_999_999, is_bsd=is_bsd) == second
