@@ -27,27 +27,26 @@ class Lock:
         self.path = lock_path(folder)
         self.temp = lock_temp(folder, token)
         self._word = b"/" + token.encode()
-        self._made: Status | None = None
-        self.is_ours = False
-
-    @property
-    def refusal(self) -> Status | None:
+        self._is_made: bool | None = None
+        self.refusal: Status | None = None
         """Why nothing can be made in this directory, when that is so."""
-        return None if self._made is None or self._made.code == Code.OK else self._made
+        self.is_ours = False
 
     def take(self, rename: Callable[[bytes, bytes], Request]) -> list[Request]:
         """Return the requests of which the last one takes the lock; the first time they make what is renamed."""
         take = rename(self.temp, self.path)
-        if self._made is not None:
+        if self._is_made is not None:
             return [take]
         return [wire.make_directory(self.temp), wire.make_directory(self.temp + self._word), take]
 
     def note(self, replies: Sequence[Reply]) -> None:
         """Note what came back for `take`."""
-        if self._made is None:
-            self._made = replies[0] if isinstance(replies[0], Status) else Status(Code.FAILURE)
-        last = replies[-1]
-        self.is_ours = isinstance(last, Status) and last.code == Code.OK
+        statuses = [reply if isinstance(reply, Status) else Status(Code.FAILURE) for reply in replies]
+        if self._is_made is None:
+            self._is_made = statuses[0].code == Code.OK
+            # Without the word in it a lock would be anybody's.
+            self.refusal = next((status for status in statuses[:2] if status.code != Code.OK), None)
+        self.is_ours = statuses[-1].code == Code.OK
 
     def step_back(self) -> list[Request]:
         """Return the requests that give the lock to others for now."""
@@ -56,7 +55,7 @@ class Lock:
 
     def release(self) -> list[Request]:
         """Return the requests that leave nothing of it."""
-        if self.refusal is not None:
+        if not self._is_made:
             return []
         path = self.path if self.is_ours else self.temp
         return [wire.on_path(Type.RMDIR, path + self._word), wire.on_path(Type.RMDIR, path)]
