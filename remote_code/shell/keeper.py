@@ -37,10 +37,15 @@ class Keeper:
         self._on_status = on_status
         self._stopping = threading.Event()
         self._threads: set[threading.Thread] = set()
-        self._threads_lock = threading.Lock()  # Guards the set above; held while a thread is started.
+        self._is_started = False
+        self._threads_lock = threading.Lock()  # Guards the two above; held while a thread is started.
 
     def start(self) -> None:
-        """Begin to work in the background."""
+        """Begin to work in the background; does nothing when it has begun."""
+        with self._threads_lock:
+            if self._is_started:
+                return
+            self._is_started = True
         self._spawn("shells-keeper", self._keep)
 
     def stop(self) -> None:

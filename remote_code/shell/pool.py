@@ -61,7 +61,7 @@ class Shells:
         self._keeper = Keeper(self._roster, connect, library=library, on_status=on_status)
 
     def start(self) -> None:
-        """Begin to connect in the background; returns at once."""
+        """Begin to connect in the background, unless that has begun; returns at once."""
         self._keeper.start()
 
     @property

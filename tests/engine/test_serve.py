@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.engine import ROOT, EngineClient, EngineError
+from tests.support.footprint import use_of
 from tests.support.processes import find_processes, unique_sleep, wait_until
 from tests.support.sshd import SSHServer, free_port
 
@@ -80,6 +81,12 @@ def test_a_target_that_is_down_is_the_answer_of_every_tool(tmp_path: Path) -> No
             assert caught.value.kind == "connection_failed"
             assert f"port {port}" in caught.value.message
         assert engine.request("status", {})["state"] == "failed"
+        before = use_of(engine.pid).n_threads
+        for _ in range(50):
+            with pytest.raises(EngineError):
+                engine.call("read", {"filePath": "a"})
+        # A connection may be on its way again: two threads, and one more for calls.
+        assert use_of(engine.pid).n_threads <= before + 3
 
 
 def test_a_missing_workdir_is_named_with_what_creates_it_and_found_once_it_is_there(

@@ -168,7 +168,10 @@ def test_no_claim_is_wrong_and_nothing_is_left_whatever_happens_to_the_links(tmp
         assert not any(thread.is_alive() for thread in threads), "a call was never answered"
         assert engine.call("bash", {"command": "echo still here"}).output == "still here\n"
         assert engine.call("glob", {"pattern": "fixed-*"}).output.count("fixed-") == 3
-        wait_until(lambda: are_waiting_shells(marked_processes(MARK)), timeout_s=20)
+        try:
+            wait_until(lambda: are_waiting_shells(marked_processes(MARK)), timeout_s=20)
+        except AssertionError:
+            pytest.fail(f"on the remote still run: {marked_processes(MARK)}")
         use = use_of(engine.pid)
         assert engine.close() == 0
         wait_until(lambda: not marked_processes(MARK), timeout_s=20)
