@@ -115,7 +115,8 @@ class Upload:
 
     def _make(self, shell: StandbyShell, cancel: Cancel) -> None:
         last = self._last
-        call = f"rc_take_file {quote(self._path)} {self._size_bytes} {last.first_block} {last.n_blocks}\n"
+        n_blocks = last.n_blocks if self._n_helpers else 0
+        call = f"rc_take_file {quote(self._path)} {self._size_bytes} {last.first_block} {n_blocks}\n"
         shell.send(transfer_job(shell, call))
         digest = hashlib.sha256()
         try:

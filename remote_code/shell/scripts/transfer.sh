@@ -21,8 +21,8 @@ rc_send() {
 }
 
 # rc_take_file FILE BYTES BLOCK N: make it; it must not exist. What follows, up to the end of the input, is its last part:
-# N blocks of 64 kB from number BLOCK on. The other parts are there before the last byte comes, so that its size tells
-# whether it is whole; else it is removed again.
+# N blocks of 64 kB from number BLOCK on, or the whole file if N is 0. The other parts are there before the last byte
+# comes, so that its size tells whether it is whole; else it is removed again.
 rc_take_file() {
   # When the link is cut, what is said here reaches nobody; that must not end the shell before it has cleaned up.
   trap "" HUP PIPE
@@ -40,8 +40,10 @@ rc_take_part() {
   rc_fill "$1" $2 $3 || exit 74
 }
 
-# rc_fill FILE BLOCK N: write the input to descriptor 9, which is open on the file, and digest what the file then holds.
+# rc_fill FILE BLOCK N: write the input to descriptor 9, which is open on the file, and digest what the file then holds;
+# all of it if N is 0.
 rc_fill() {
   dd bs=65536 seek=$2 conv=notrunc >&9 2>/dev/null || return
-  dd bs=65536 skip=$2 count=$3 <"$1" 2>/dev/null | rc_digest >&2
+  if [ $3 -eq 0 ]; then rc_digest <"$1" >&2
+  else dd bs=65536 skip=$2 count=$3 <"$1" 2>/dev/null | rc_digest >&2; fi
 }
