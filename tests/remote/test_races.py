@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -265,14 +266,13 @@ def test_a_foreign_save_by_rename_is_lost_in_the_window_only(
         started_s = time.monotonic()
         with Editor(file, pause_s=0.03) as editor:
             for n in range(FOREIGN_ROUNDS):
-                (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20)
-                assert found.state is not None
-                assert found.contents is not None
-                try:
+                # On a busy machine the editor saves again before a reading, or a comparison, has come to its end.
+                with suppress(RemoteChanged, RemoteOperationFailed):
+                    (found,) = files.observe(wanted, roots=ANYWHERE, flights=Flights(), limit_bytes=1 << 20)
+                    assert found.state is not None
+                    assert found.contents is not None
                     files.replace([Change(found.path, found.state, b"ours %d" % n)], roots=ANYWHERE, flights=Flights())
-                except RemoteChanged:
-                    continue
-                known.append(found.contents)
+                    known.append(found.contents)
         took_s = time.monotonic() - started_s
     lost = [save for save in editor.replaced if save not in known]
     window_ms = 1000 * len(lost) / max(1, len(known)) * took_s / max(1, editor.n_saves)
