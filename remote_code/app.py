@@ -289,7 +289,7 @@ class Engine:
             ConfigError: there is none; the configuration is in error.
         """
         if self.target is None or self._shells is None:
-            raise self._error or ConfigError("the engine has no target")
+            raise self._error.again() if self._error else ConfigError("the engine has no target")
         return Survey(self.target, self.home, self._shells, self._sftp, self._take_notice)
 
     def _prepare(self) -> None:

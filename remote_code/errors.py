@@ -5,6 +5,7 @@ error object, so they hold plain JSON values only, and never a secret.
 """
 
 import re
+from typing import Self
 
 Fact = str | int | float | bool | None | list[str] | dict[str, str]
 """A JSON value that an error may carry."""
@@ -35,6 +36,10 @@ class RemoteCodeError(Exception):
     def kind(self) -> str:
         """The class name in snake case, as protocol errors name it."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
+
+    def again(self) -> Self:
+        """Return an equal error, for one that is kept: raised itself, it would gather the frames of every raise."""
+        return type(self)(self.message, **self.facts)
 
     def to_error_object(self) -> dict[str, object]:
         """Return the `error` member of a JSON-RPC response."""

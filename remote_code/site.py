@@ -144,7 +144,8 @@ class Survey:
         try:
             return probe_sftp(sessions, target.config.workdir, user=target.options.user, flights=Flights())
         except (ChannelRefused, SFTPError) as exc:
-            raise (self.shells.status.error or exc) from exc
+            error = self.shells.status.error
+            raise (error.again() if error else exc) from exc
 
     def _clean(self, mirror: LocalMirror, files: ShellFiles | SFTPFiles) -> None:
         """Remove what writes that were cut have left on the remote, and mend what they left half-written."""

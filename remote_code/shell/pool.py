@@ -100,7 +100,7 @@ class Shells:
                     if status.state is LinkState.READY:
                         return
                     if status.state is LinkState.FAILED and status.error:
-                        raise status.error
+                        raise status.error.again()
                     if cancel and cancel.is_set:
                         raise Cancelled("the wait for the connection was cancelled")
                     left_s = deadline - time.monotonic()
@@ -359,7 +359,7 @@ class Shells:
                 flights.add(waiter.n_flights)
                 return waiter.worker, waiter
             if waiter.error:
-                raise waiter.error
+                raise waiter.error.again()
             if cancel and cancel.is_set:
                 raise Cancelled("the call was cancelled while it waited for the remote machine")
             raise self._queue_error(lane)

@@ -119,7 +119,7 @@ class Roster:
             PoolClosed, ConnectionFailed: nobody will ever serve it.
         """
         if error := self._final_error():
-            raise error
+            raise error.again()
         waiter = Waiter(lane, self.clock(), job)
         self.last_call = waiter.since
         if not self.connections:

@@ -32,6 +32,15 @@ def test_every_error_tells_its_facts_on_the_wire_and_as_attributes(error: type[R
     }
 
 
+def test_an_error_that_is_kept_gathers_no_frames_of_who_raises_it() -> None:
+    kept = NoSuchFile("x", path="/x")
+    for _ in range(3):
+        with pytest.raises(NoSuchFile) as caught:
+            raise kept.again()
+        assert caught.value.to_error_object() == kept.to_error_object()
+    assert kept.__traceback__ is None
+
+
 def test_an_unknown_fact_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no fact 'size'"):
         _ = NoSuchFile("x").size
