@@ -33,7 +33,7 @@ bench: setup system-packages  ## Round trips and times; figures in docs/performa
 	$(BIN)/pytest benchmarks --benchmark-columns=min,median,rounds --benchmark-sort=name --timeout=1200
 
 torture: setup system-packages opencode  ## The long runs: every cut point, every race, 100,000 generated inputs.
-	REMOTE_CODE_TORTURE=1 $(BIN)/pytest -m "not opencode" --timeout=2400
+	sh tests/support/torture.sh $(BIN)/pytest --timeout=2400
 
 proof: setup system-packages  ## That no work is lost: cuts, kills, races and made-up paths of `make torture`, with their figures.
 	REMOTE_CODE_TORTURE=1 $(BIN)/pytest --timeout=2400 tests/remote/test_cuts.py tests/remote/test_sftp.py \
