@@ -224,7 +224,8 @@ def _section(rows: Sequence[str], writes: Sequence[str]) -> list[str]:
         "without a shell for transfers, theirs a ControlMaster. Timed is all that follows: for ours the "
         "channel, its shell, the transfer and the check of the SHA-256 of both ends; for theirs the whole "
         "run of the program, which checks no digest. The last column is the processor time of all "
-        "processes of both ends.",
+        "processes of both ends. The load of the machine, this run included, was "
+        f"{os.getloadavg()[1]:.0f}.",
         "",
         "| | ours | `sftp` | `scp` | ours against the faster | goal | ms of processor: ours, `sftp`, `scp` |",
         "|---|--:|--:|--:|--:|--:|--:|",
@@ -251,7 +252,9 @@ _NOTES = (
     "`cryptography`); one read of the socket for many packets, one copy in the place of six and pieces "
     "kept as they came took a third off the processor time of our end of a download; a digest beside the "
     "writing by `tee` costs a tenth more than one after it, in switches between processes; larger reads "
-    "and writes than those of now brought nothing.",
+    "and writes than those of now brought nothing. So ours needs a tenth more of the processor for a "
+    "download and a sixth for an upload, digests included, and is behind by as much where other work "
+    "competes for it.",
     "",
     "At 50 ms the window decides. Ours is 16 MB for what we receive. Of what we send OpenSSH takes 2 MB "
     "per channel and round trip, hence up to three channels for one file, each with a part of its own.",
