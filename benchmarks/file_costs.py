@@ -4,6 +4,7 @@
 delay and at one, in turns, so that other work on the machine slows both alike; the difference over the delay counts.
 """
 
+import os
 import statistics
 import tempfile
 import time
@@ -88,6 +89,11 @@ def main() -> None:
     """Measure everything and put it into the page."""
     lines = ["## Files and the mirror", "", f"{machine()}. By `python -m benchmarks.file_costs`.", ""]
     lines += [*_round_trips(), "", *_script_times(), "", *_tracked(), "", _footprint()]
+    load = os.getloadavg()[2]
+    lines += [
+        "",
+        f"Mean load of the last quarter of an hour: {load:.0f}. Above the number of cores the times are too high.",
+    ]
     write_section("files", [*lines, ""])
 
 
