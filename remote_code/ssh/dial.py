@@ -213,6 +213,8 @@ class ProxyProcess:
                 accepted="ProxyJump, or no proxy",
             )
         self._last_words = ""
+        self._closing = threading.RLock()
+        # Guards the file below: the transport's thread and whoever ends the connection close this at the same time.
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._sock, theirs = socket.socketpair()
         with theirs:
@@ -253,15 +255,23 @@ class ProxyProcess:
     @property
     def complaint(self) -> str:
         """The last words of the command's standard error."""
-        if self._complaints.closed:
-            return self._last_words
-        size = self._complaints.seek(0, os.SEEK_END)
-        self._complaints.seek(max(0, size - 2000))
-        return self._complaints.read().decode("utf-8", "replace").strip()
+        with self._closing:
+            if self._complaints.closed:
+                return self._last_words
+            size = self._complaints.seek(0, os.SEEK_END)
+            self._complaints.seek(max(0, size - 2000))
+            return self._complaints.read().decode("utf-8", "replace").strip()
 
     def close(self) -> None:
         """End the command with all that it started; waits a second at most."""
         self._sock.close()
+        with self._closing:
+            self._end()
+            if not self._complaints.closed:
+                self._last_words = self.complaint
+                self._complaints.close()
+
+    def _end(self) -> None:
         if self._process.poll() is None:
             for number in (signal.SIGTERM, signal.SIGKILL):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -269,9 +279,6 @@ class ProxyProcess:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(0.5)
                     break
-        if not self._complaints.closed:
-            self._last_words = self.complaint
-            self._complaints.close()
 
 
 class TunnelStream:

@@ -2,13 +2,16 @@
 
 import base64
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from remote_code.errors import ConfigError, ConnectionFailed, HostKeyMismatch
 from remote_code.ssh.connection import Connection, connect
+from remote_code.ssh.dial import ProxyProcess
 from remote_code.ssh.link import needs_program, open_link
 from remote_code.ssh.options import resolve, resolve_jump
 from remote_code.ssh.program import ProgramLink
@@ -145,6 +148,21 @@ def test_a_proxy_command_carries_the_connection_without_our_passwords(sshd: SSHS
     seen = (tmp_path / "environ").read_text(encoding="utf-8")
     assert "hunter2" not in seen
     assert "swordfish" not in seen
+
+
+def test_a_proxy_command_may_be_closed_by_two_threads_at_once() -> None:
+    """The transport's thread does when it ends, beside whoever ends the connection."""
+    with ThreadPoolExecutor(2) as executor:
+        for _ in range(100):
+            proxy = ProxyProcess("cat", os.environ)
+            barrier = threading.Barrier(2)
+
+            def close(proxy: ProxyProcess = proxy, barrier: threading.Barrier = barrier) -> None:
+                barrier.wait(20)
+                proxy.close()
+
+            for closed in [executor.submit(close) for _ in range(2)]:
+                closed.result(20)
 
 
 def test_match_exec_does_not_inherit_our_passwords(tmp_path: Path) -> None:
