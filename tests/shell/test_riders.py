@@ -67,7 +67,7 @@ def find(shells: Shells, text: str, *, cancel: Cancel | None = None) -> Result:
 def queue_up(shells: Shells, start: Callable[[], Future[Result]], n_waiting: int) -> Future[Result]:
     """Start a call and wait until it stands in the queue, so that the order is known."""
     future = start()
-    wait_until(lambda: shells.n_waiting == n_waiting)
+    wait_until(lambda: shells.n_waiting == n_waiting, timeout_s=20)
     return future
 
 
@@ -192,7 +192,7 @@ def test_cancelled_search_is_ended_and_those_behind_it_run_elsewhere(tmp_path: P
         cancel.set()
         assert long.result(20).is_cancelled
         assert behind.result(20).stdout == b"behind\n"
-        wait_until(lambda: not find_processes(mark))
+        wait_until(lambda: not find_processes(mark), timeout_s=20)
         gates[1].open()
 
 
@@ -216,7 +216,7 @@ def test_search_does_not_stay_behind_a_long_one_while_a_shell_is_free(tmp_path: 
 
 def test_searches_use_up_no_shell(tmp_path: Path) -> None:
     with pool() as (shells, links, _executor):
-        wait_until(lambda: shells.n_idle == 5)
+        wait_until(lambda: shells.n_idle == 5, timeout_s=20)
         n_shells = sum(len(link.channels) for link in links)
         for number in range(20):
             assert find(shells, f"echo {number}").stdout == b"%d\n" % number

@@ -108,7 +108,7 @@ def test_cancel_and_timeout_end_whatever_runs(machine: Machine, how: str) -> Non
     command = search(f"sleep {mark} & sleep {mark}", timeout_s=20 if how == "cancel" else 0.3)
     shell.ask({"first": command, "second": search(f"touch {never}")})
     if how == "cancel":
-        wait_until(lambda: find_processes(mark))
+        wait_until(lambda: find_processes(mark), timeout_s=20)
         cancel.set()
     result = shell.answer("first", command, cancel=cancel)
     assert (result.outcome, result.is_cancelled, result.is_timed_out) == (
@@ -117,7 +117,7 @@ def test_cancel_and_timeout_end_whatever_runs(machine: Machine, how: str) -> Non
         how == "timeout",
     )
     assert not shell.is_usable
-    wait_until(lambda: not find_processes(mark))
+    wait_until(lambda: not find_processes(mark), timeout_s=20)
     assert not os.path.exists(never)
     shell.close()
 
@@ -127,9 +127,9 @@ def test_end_of_the_engine_ends_a_running_search(machine: Machine) -> None:
     mark = unique_sleep()
     shell = machine.standby()
     shell.ask({"first": search("true"), "second": search(f"sleep {mark}; true")})
-    wait_until(lambda: find_processes(mark))
+    wait_until(lambda: find_processes(mark), timeout_s=20)
     shell.close()
-    wait_until(lambda: not find_processes(mark))
+    wait_until(lambda: not find_processes(mark), timeout_s=20)
 
 
 def test_search_that_ends_its_own_group_is_lost(machine: Machine) -> None:
