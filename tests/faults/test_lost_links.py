@@ -230,13 +230,14 @@ def test_final_failure_is_told_to_every_caller_and_never_tried_again(error: Conn
     shells = Shells(connect, settings=PoolSettings(), library="")
     shells.start()
 
-    def call() -> object:
+    def call() -> tuple[type[ConnectionFailed], str]:
         with pytest.raises(ConnectionFailed) as refused:
             run(shells, "true")
-        return refused.value
+        return type(refused.value), refused.value.message
 
-    assert all_at_once([call] * 20) == [error] * 20
-    assert call() is error
+    told = (type(error), error.message)
+    assert all_at_once([call] * 20) == [told] * 20
+    assert call() == told
     with pytest.raises(type(error)):
         shells.wait_until_ready(timeout_s=5)
     assert (shells.status.state, shells.status.error) == (LinkState.FAILED, error)
