@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engine import EngineClient, EngineError
+from tests.support.engine import JSON, EngineClient, EngineError
 from tests.support.sshd import SSHServer
 
 LARGE = "x" * 10_000_000
@@ -21,7 +21,7 @@ def test_arguments_of_10_mb_are_carried_out_or_refused(sshd: SSHServer, tmp_path
         engine.call("write", {"filePath": "large.txt", "content": LARGE})
         engine.call("edit", {"filePath": "large.txt", "oldString": LARGE, "newString": "small"})
         engine.call("apply_patch", {"patchText": f"*** Begin Patch\n*** Add File: b.txt\n+{LARGE}\n*** End Patch"})
-        refused = {
+        refused: dict[str, list[tuple[str, JSON]]] = {
             "invalid_path": [
                 ("read", {"filePath": LARGE}),
                 ("write", {"filePath": f"{work}/{LARGE}", "content": ""}),
