@@ -252,9 +252,9 @@ _NOTES = (
     "`cryptography`); one read of the socket for many packets, one copy in the place of six and pieces "
     "kept as they came took a third off the processor time of our end of a download; a digest beside the "
     "writing by `tee` costs a tenth more than one after it, in switches between processes; larger reads "
-    "and writes than those of now brought nothing. So ours needs a tenth more of the processor for a "
-    "download and a sixth for an upload, digests included, and is behind by as much where other work "
-    "competes for it.",
+    "and writes than those of now brought nothing. So ours takes about as much of the processor as theirs, "
+    "digests included, but the digest of an upload comes after its last byte: where two cores are free, that "
+    "is what it is behind by.",
     "",
     "At 50 ms the window decides. Ours is 16 MB for what we receive. Of what we send OpenSSH takes 2 MB "
     "per channel and round trip, hence up to three channels for one file, each with a part of its own.",
