@@ -139,12 +139,11 @@ def test_next_call_works_after_the_sessions_were_dropped(tmp_path: Path) -> None
         wait_until(lambda: states[-1].state is not LinkState.READY or len(states) > 2)
         assert run(shells, "echo two").stdout == b"two\n"
         wait_until(lambda: states[-1].state is LinkState.READY)
-    assert [state for state, _ in itertools.groupby(status.state for status in states)] == [
-        LinkState.CONNECTING,
-        LinkState.READY,
-        LinkState.DEGRADED,
-        LinkState.READY,
-    ]
+    first, *later = [state for state, _ in itertools.groupby(status.state for status in states)]
+    # Of two connections the second may be found lost when the first is back already.
+    n_losses = len(later) // 2
+    assert (first, n_losses in (1, 2)) == (LinkState.CONNECTING, True)
+    assert later == [LinkState.READY, *[LinkState.DEGRADED, LinkState.READY] * n_losses]
 
 
 def test_call_made_while_the_server_restarts_waits_for_it(tmp_path: Path) -> None:

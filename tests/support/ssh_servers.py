@@ -220,12 +220,14 @@ class _Interface(paramiko.ServerInterface):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         def answer() -> None:
-            if self._script.runs_commands:
-                _run(channel, command)
-            else:
-                channel.sendall(b"ran: " + command)
-                channel.send_exit_status(0)
-            channel.close()
+            # The client may be through with the connection before a command has ended.
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                if self._script.runs_commands:
+                    _run(channel, command)
+                else:
+                    channel.sendall(b"ran: " + command)
+                    channel.send_exit_status(0)
+                channel.close()
 
         threading.Timer(0.01, answer).start()
         return True
