@@ -84,7 +84,7 @@ class ExecChannel:
             raise self._connection.lost(f"the remote process took no input for {timeout_s:.0f} s") from exc
         except (OSError, EOFError) as exc:
             raise self._connection.lost("the channel has ended") from exc
-        if count == 0 or self.is_link_lost:
+        if count == 0:
             raise self._connection.lost("the channel has ended")
         return count
 

@@ -77,11 +77,13 @@ class ReceivedData:
 class DataToSend:
     """Pieces of data for one channel, each of a size that it takes in one packet; goes the way of a `Message`."""
 
-    __slots__ = ("channel_id", "pieces")
+    __slots__ = ("channel_id", "is_written", "pieces")
 
     def __init__(self, channel_id: int, pieces: Sequence[memoryview]) -> None:
         self.channel_id = channel_id
         self.pieces = pieces
+        self.is_written = False
+        """Whether the server may have got it; paramiko drops in silence what is sent on a link that has ended."""
 
 
 class PieceBuffer(BufferedPipe):  # type: ignore[type-arg] # generic in its stubs only
@@ -307,7 +309,14 @@ class WatchedPacketizer(Packetizer):
         """Write one packet, or the packets of some data in one go."""
         if not isinstance(data, DataToSend):
             super().send_message(data)
-        elif self._Packetizer__aead_out and self._Packetizer__compress_engine_out is None:
+            return
+        # The beginning of one packet is nothing to the server; of several, the first may arrive whole.
+        data.is_written = len(data.pieces) > 1
+        self._send_data(data)
+        data.is_written = True
+
+    def _send_data(self, data: DataToSend) -> None:
+        if self._Packetizer__aead_out and self._Packetizer__compress_engine_out is None:
             self._send_sealed(data)
         else:
             for piece in data.pieces:

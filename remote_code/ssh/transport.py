@@ -202,6 +202,7 @@ class LinkTransport(paramiko.Transport):
     def send_data(self, channel: Channel, data: memoryview) -> int:
         """Send the beginning of `data` to a channel of ours and return how much that was; 0 when the channel has ended.
 
+        What is counted may have reached the server, whatever has become of the link since; what is not has not.
         Waits, for the channel's timeout, while its window is closed; one thread at a time may send to a channel.
 
         Raises:
@@ -220,11 +221,15 @@ class LinkTransport(paramiko.Transport):
                 pieces.append(rest[:count])
                 rest = rest[count:]
             channel.is_sending = True  # type: ignore[attr-defined] # ours
+        message = DataToSend(channel.remote_chanid, pieces)
         try:
-            self._send_user_message(DataToSend(channel.remote_chanid, pieces))
+            self._send_user_message(message)
+        except EOFError:
+            if not message.is_written:
+                raise
         finally:
             self.say_last(channel, [])
-        return len(data) - len(rest)
+        return len(data) - len(rest) if message.is_written else 0
 
     def receive_data(self, channel: Channel, n_bytes: int) -> bytes:
         """Return up to `n_bytes` of what has come on standard output, and let the server send as much more."""

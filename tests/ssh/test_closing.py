@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from paramiko.message import Message
 
 from benchmarks.delay_proxy import DelayProxy
 from remote_code.errors import ConnectionLost
 from remote_code.ssh import connection as connection_module
 from remote_code.ssh.connection import Connection, ExecChannel
+from remote_code.ssh.packets import DataToSend
 from tests.support.connecting import connected, run
 from tests.support.processes import wait_until
 from tests.support.sshd import SSHServer
@@ -140,3 +142,28 @@ def test_the_end_of_the_input_is_never_said_behind_that_of_the_channel(
         go_on.set()
         assert run(connection, "echo on")[0] == b"on\n"
         assert connection.is_alive
+
+
+def test_what_was_sent_before_the_link_broke_counts_as_sent(
+    sshd: SSHServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SSH-6: a command that the server may have got is never called "not started", or it would be run twice."""
+    target = tmp_path / "ran"
+    line = f"echo x >>{target}\n".encode()
+    with connected(sshd.command()) as connection:
+        channel = connection.open_exec("sh", timeout_s=20)
+        transport = connection.transport
+        send_message = transport._send_user_message
+
+        def send_and_break(message: Message | DataToSend) -> None:
+            send_message(message)
+            wait_until(target.exists)
+            transport.close()
+            wait_until(lambda: channel.is_link_lost)
+
+        monkeypatch.setattr(transport, "_send_user_message", send_and_break)
+        assert channel.send(memoryview(line), timeout_s=5) == len(line)
+        monkeypatch.undo()
+        with pytest.raises(ConnectionLost):
+            channel.send(memoryview(line), timeout_s=5)
+    assert target.read_text(encoding="ascii") == "x\n"
