@@ -51,8 +51,9 @@ result = "unchanged"
 """,
     "edit-not-found": """result = attempt(lambda: edit.apply_edit(data, "  not\\n\\tthere at all\\n", "x"))""",
     "edit-of-the-end": """
-data += b"\\nend here\\n"
-result = attempt(lambda: edit.apply_edit(data, "end here", "done").contents.endswith(b"done\\n"))
+encoding = "utf-16-le" if data.startswith(b"\\xff\\xfe") else "ascii"
+data += "\\nend here\\n".encode(encoding)
+result = attempt(lambda: edit.apply_edit(data, "end here", "done").contents.endswith("done\\n".encode(encoding)))
 """,
     "page": """
 text = codec.decode(data).text
