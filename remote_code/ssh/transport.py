@@ -32,16 +32,9 @@ from paramiko.message import Message
 from paramiko.ssh_exception import SSHException
 
 from remote_code.ssh.algorithms import Algorithms
+from remote_code.ssh.channel_data import DataToSend, PieceBuffer, ReceivedData
 from remote_code.ssh.legacy import KexGexSHA1, KexGroup1SHA1, KexGroup14SHA1, PlainKexCurve25519, SHA1RSAKey
-from remote_code.ssh.packets import (
-    PACKETS_PER_WRITE,
-    BannerMissing,
-    DataToSend,
-    PieceBuffer,
-    ReceivedData,
-    Stream,
-    WatchedPacketizer,
-)
+from remote_code.ssh.packets import PACKETS_PER_WRITE, BannerMissing, Stream, WatchedPacketizer
 
 # Every failure is raised under a name of our own; paramiko would print a traceback for each as well.
 if logging.getLogger("paramiko").level == logging.NOTSET:

@@ -16,8 +16,8 @@ from paramiko.message import Message
 from benchmarks.delay_proxy import DelayProxy
 from remote_code.errors import ConnectionLost
 from remote_code.ssh import connection as connection_module
+from remote_code.ssh.channel_data import DataToSend
 from remote_code.ssh.connection import Connection, ExecChannel
-from remote_code.ssh.packets import DataToSend
 from tests.support.connecting import connected, run
 from tests.support.processes import wait_until
 from tests.support.sshd import SSHServer
@@ -48,13 +48,6 @@ def test_closing_does_not_wait_for_a_write_that_is_stuck(tmp_path: Path, monkeyp
                 assert channel.is_closed
             # Nine seconds without a byte taken would have closed it.
             assert not connection.transport.watched.closed
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
-    """A server whose login shell reads no start files."""
-    with SSHServer(tmp_path_factory.mktemp("quick"), environment={"SHLVL": "2"}) as server:
-        yield server
 
 
 @contextmanager
@@ -103,17 +96,17 @@ def filling(connection: Connection, channels: list[ExecChannel]) -> Iterator[Non
             thread.join(20)
 
 
-def test_channels_may_end_while_keys_are_exchanged(quick: SSHServer) -> None:
+def test_channels_may_end_while_keys_are_exchanged(sshd: SSHServer) -> None:
     """The transport's thread answers the end of a channel, but after the exchange, which nobody else finishes."""
-    with connected(quick.command("-o", "RekeyLimit=64K")) as connection:
+    with connected(sshd.command("-o", "RekeyLimit=64K")) as connection:
         for _ in range(40):
             assert run(connection, "head -c 200000 /dev/zero") == (bytes(200_000), b"", 0, None)
         assert connection.n_key_exchanges > 10
 
 
-def test_a_process_that_ends_while_it_is_sent_to_leaves_the_link_good(quick: SSHServer) -> None:
+def test_a_process_that_ends_while_it_is_sent_to_leaves_the_link_good(sshd: SSHServer) -> None:
     """Data behind the end of a channel would make the server end the connection."""
-    with connected(quick.command()) as connection:
+    with connected(sshd.command()) as connection:
         for _ in range(60):
             channel = connection.open_exec("head -c 100000 >/dev/null", timeout_s=20)
             with pytest.raises(ConnectionLost):
@@ -128,12 +121,12 @@ def assert_set(event: threading.Event) -> None:
 
 
 def test_the_end_of_the_input_is_never_said_behind_that_of_the_channel(
-    quick: SSHServer, monkeypatch: pytest.MonkeyPatch
+    sshd: SSHServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server closes while our own last word waits; one that came after our answer would end the connection."""
     monkeypatch.setattr(connection_module, "CLOSE_S", 0.1)
     go_on = threading.Event()
-    with connected(quick.command()) as connection:
+    with connected(sshd.command()) as connection:
         channel = connection.open_exec("read -r line", timeout_s=20)
         channel.send(memoryview(b"\n"), timeout_s=20)
         connection._last_words.do(lambda: assert_set(go_on))
