@@ -66,7 +66,7 @@ def main() -> None:
     writes: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="bulk-") as name,
-        SSHServer(Path(name) / "sshd", environment={"SHLVL": "2"}) as server,
+        SSHServer(Path(name) / "sshd") as server,
     ):
         folder = Path(name)
         source = folder / "source"

@@ -107,8 +107,7 @@ def _engine(variables: Mapping[str, str]) -> Iterator[tuple[EngineClient, DelayP
         for number in range(10):
             (work / f"{number}.txt").write_text(f"line {number}\n" * 50, encoding="utf-8")
         with (
-            # SHLVL keeps bash from reading the start files, whose work would hide the round trips.
-            SSHServer(folder / "sshd", config=["MaxSessions 10"], environment={"SHLVL": "2"}) as server,
+            SSHServer(folder / "sshd", config=["MaxSessions 10"]) as server,
             DelayProxy("127.0.0.1", server.port) as proxy,
             EngineClient(
                 {"REMOTE_SSH": server.command(port=proxy.port), "REMOTE_WORKDIR": str(work), **variables},

@@ -72,7 +72,7 @@ def _rows() -> Iterator[tuple[list[Row], EngineClient]]:
         work = RemotePath(str(folder / "remote"))
         file = RemotePath(f"{work}/a.txt")
         Path(file).write_text("one\ntwo\nthree\n" * 20, encoding="utf-8")
-        with SSHServer(folder / "sshd", environment={"SHLVL": "2"}) as server:
+        with SSHServer(folder / "sshd") as server:
             environ = {"REMOTE_SSH": server.command(), "REMOTE_WORKDIR": work}
             with (
                 EngineClient(environ, home=folder / "home") as engine,

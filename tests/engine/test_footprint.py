@@ -151,7 +151,7 @@ def test_memory_threads_and_descriptors_do_not_grow(tmp_path: Path) -> None:
     calls = itertools.islice(itertools.cycle(each), N_CALLS)
     uses: list[Use] = []
     with (
-        SSHServer(tmp_path / "sshd", environment={"SHLVL": "2"}) as server,
+        SSHServer(tmp_path / "sshd") as server,
         DelayProxy("127.0.0.1", server.port) as proxy,
     ):
         variables = {"REMOTE_SSH": server.command(port=proxy.port), "REMOTE_WORKDIR": str(work)}

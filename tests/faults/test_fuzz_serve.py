@@ -145,9 +145,8 @@ def base(tmp_path: Path) -> Path:
 def test_every_request_is_answered_once_whatever_is_sent(base: Path, number: int) -> None:
     print(f"REMOTE_CODE_SEED={SEED + number}")
     work = base / "work"
-    # SHLVL keeps bash from reading the account's start files, which are no part of this.
     name, _, value = MARK.partition("=")
-    with SSHServer(base / "sshd", environment={name: value, "SHLVL": "2"}) as server:
+    with SSHServer(base / "sshd", environment={name: value}) as server:
         environ = {"REMOTE_SSH": server.command(), "REMOTE_WORKDIR": str(work)}
         with EngineClient(environ, home=base / "home") as engine:
             fuzzer = Fuzzer(engine, SEED + number, base)

@@ -23,7 +23,7 @@ from tests.support.sshd import SSHServer
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
-    with SSHServer(tmp_path_factory.mktemp("sshd"), environment={"SHLVL": "2"}) as server:
+    with SSHServer(tmp_path_factory.mktemp("sshd")) as server:
         yield server
 
 
@@ -131,7 +131,7 @@ def test_next_call_works_after_the_sessions_were_dropped(tmp_path: Path) -> None
     """SSH-6: reconnected by itself, and told."""
     states: list[LinkStatus] = []
     with (
-        SSHServer(tmp_path, environment={"SHLVL": "2"}) as server,
+        SSHServer(tmp_path) as server,
         ssh_shells(server.command(), on_status=states.append) as shells,
     ):
         assert run(shells, "echo one").stdout == b"one\n"
@@ -147,7 +147,7 @@ def test_next_call_works_after_the_sessions_were_dropped(tmp_path: Path) -> None
 
 
 def test_call_made_while_the_server_restarts_waits_for_it(tmp_path: Path) -> None:
-    with SSHServer(tmp_path, environment={"SHLVL": "2"}) as server, ssh_shells(server.command()) as shells:
+    with SSHServer(tmp_path) as server, ssh_shells(server.command()) as shells:
         assert run(shells, "echo one").stdout == b"one\n"
         server.stop()
         wait_until(lambda: shells.status.state is not LinkState.READY)

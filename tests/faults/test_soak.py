@@ -146,10 +146,9 @@ def test_no_claim_is_wrong_and_nothing_is_left_whatever_happens_to_the_links(tmp
         (work / f"fixed-{number}").write_text("needle\n", encoding="utf-8")
     counter, counts, stop = work / "counter", Counter[str](), threading.Event()
     counter.touch()
-    # SHLVL keeps bash from reading the account's start files, which are no part of this.
     name, _, value = MARK.partition("=")
     with (
-        SSHServer(tmp_path / "sshd", environment={name: value, "SHLVL": "2"}) as server,
+        SSHServer(tmp_path / "sshd", environment={name: value}) as server,
         DelayProxy("127.0.0.1", server.port) as proxy,
         EngineClient(
             {"REMOTE_SSH": server.command(port=proxy.port), "REMOTE_WORKDIR": str(work)}, home=tmp_path / "home"

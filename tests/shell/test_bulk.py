@@ -25,7 +25,7 @@ CONTENTS = os.urandom(5_000_001)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
-    with SSHServer(tmp_path_factory.mktemp("sshd"), environment={"SHLVL": "2"}) as server:
+    with SSHServer(tmp_path_factory.mktemp("sshd")) as server:
         yield server
 
 
@@ -70,9 +70,10 @@ class Source(io.BytesIO):
 
 
 @pytest.fixture
-def streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have uploads take several streams on any link, for files of some MB."""
-    monkeypatch.setattr(pool, "LONG_RTT_S", 0.0)
+def streams(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have uploads take several streams on any link, for files of some MB; one, where that is the parameter."""
+    n_streams = getattr(request, "param", 3)
+    monkeypatch.setattr(pool, "LONG_RTT_S", 0.0 if n_streams > 1 else 1.0)
     monkeypatch.setattr(upload, "SMALLEST_PART_BYTES", 1 << 20)
 
 
@@ -132,12 +133,9 @@ def test_a_source_that_has_become_shorter_leaves_no_file(shells: Shells, tmp_pat
     wait_until(lambda: not path.exists(), timeout_s=20)
 
 
-@pytest.mark.parametrize("n_streams", [1, 3])
-def test_existing_file_is_not_written_over(
-    shells: Shells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_streams: int
-) -> None:
-    monkeypatch.setattr(pool, "LONG_RTT_S", 0.0 if n_streams > 1 else 1.0)
-    monkeypatch.setattr(upload, "SMALLEST_PART_BYTES", 1 << 20)
+@pytest.mark.parametrize("streams", [1, 3], indirect=True)
+@pytest.mark.usefixtures("streams")
+def test_existing_file_is_not_written_over(shells: Shells, tmp_path: Path) -> None:
     path = tmp_path / "there"
     path.write_bytes(b"precious")
     with pytest.raises(RemoteOperationFailed):
@@ -208,12 +206,9 @@ def test_download_can_be_cancelled_and_commands_do_not_wait_for_it(server: SSHSe
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("n_streams", [1, 3])
-def test_a_full_disk_is_named_and_nothing_is_left(
-    shells: Shells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_streams: int
-) -> None:
-    monkeypatch.setattr(pool, "LONG_RTT_S", 0.0 if n_streams > 1 else 1.0)
-    monkeypatch.setattr(upload, "SMALLEST_PART_BYTES", 1 << 20)
+@pytest.mark.parametrize("streams", [1, 3], indirect=True)
+@pytest.mark.usefixtures("streams")
+def test_a_full_disk_is_named_and_nothing_is_left(shells: Shells, tmp_path: Path) -> None:
     place = tmp_path / "small"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)

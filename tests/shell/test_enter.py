@@ -39,8 +39,8 @@ def shells(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         pytest.skip("needs root")
     folder = tmp_path_factory.mktemp("enter")
     with (
-        SSHServer(folder / "bastion", config=["AllowTcpForwarding no"], environment={"SHLVL": "2"}) as bastion,
-        SSHServer(folder / "inner", environment={"SHLVL": "2"}) as inner,
+        SSHServer(folder / "bastion", config=["AllowTcpForwarding no"]) as bastion,
+        SSHServer(folder / "inner") as inner,
     ):
         enter = {
             "ssh -T": inner.command().replace("ssh ", "ssh -T ", 1),

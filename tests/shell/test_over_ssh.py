@@ -19,7 +19,7 @@ from remote_code.remote.scripts import library
 from remote_code.shell.job import Cancel, Command, Flights, Outcome, Result, Script
 from remote_code.shell.pool import LinkState, LinkStatus, PoolSettings, Shells
 from tests.support.processes import ended_afterwards, find_processes, unique_sleep, wait_until
-from tests.support.ssh_shells import all_at_once, run, ssh_shells
+from tests.support.ssh_shells import all_at_once, killed_client, run, ssh_shells
 from tests.support.sshd import SSHServer
 
 
@@ -189,7 +189,7 @@ def test_50_calls_at_once_all_succeed(tmp_path: Path, max_sessions: int) -> None
     """SSH-5: none is refused whatever MaxSessions is; handshakes come one at a time."""
     config = [f"MaxSessions {max_sessions}", "MaxStartups 2:100:2"]
     with (
-        SSHServer(tmp_path, config=config, environment={"SHLVL": "2"}) as server,
+        SSHServer(tmp_path, config=config) as server,
         ssh_shells(server.command(), library=library()) as shells,
     ):
 
@@ -273,7 +273,7 @@ def test_account_without_a_shell_is_told_to_every_caller(tmp_path: Path) -> None
     config = ["ForceCommand echo only backups here; exit 3"]
     states: list[LinkStatus] = []
     with (
-        SSHServer(tmp_path, config=config, environment={"SHLVL": "2"}) as server,
+        SSHServer(tmp_path, config=config) as server,
         ssh_shells(server.command(), on_status=states.append) as shells,
     ):
         for _ in range(2):
@@ -386,23 +386,6 @@ def test_nothing_is_left_when_the_pool_is_closed(server: SSHServer) -> None:
 def test_nothing_is_left_after_kill_9_of_the_client(server: SSHServer, tmp_path: Path) -> None:
     """SSH-8: the lifeline needs nobody on this side."""
     mark = unique_sleep()
-    program = tmp_path / "client.py"
-    program.write_text(
-        "import sys\n"
-        "from remote_code.shell.job import Command, Flights\n"
-        "from tests.support.ssh_shells import ssh_shells\n"
-        f"with ssh_shells({server.command()!r}) as shells:\n"
-        f"    command = Command('echo begun; sleep {mark} & sleep {mark}', '/', 600)\n"
-        "    on_output = lambda stream, data: print('begun', flush=True)\n"
-        "    shells.run_command(command, flights=Flights(), on_output=on_output)\n",
-        encoding="utf-8",
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, env=environment) as client:
-        assert client.stdout
-        try:
-            assert client.stdout.readline() == b"begun\n"
-            wait_until(lambda: len(find_processes(mark)) >= 2)
-        finally:
-            client.kill()
+    with killed_client(server, tmp_path, f"echo begun; sleep {mark} & sleep {mark}"):
+        wait_until(lambda: len(find_processes(mark)) >= 2)
     wait_until(lambda: not find_processes(mark))

@@ -1,8 +1,6 @@
 """Commands with standard input, on dash, bash and BusyBox ash, over OpenSSH, Dropbear and the ssh program."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -18,7 +16,7 @@ from remote_code.shell.stdin import Input
 from tests.shell.conftest import Machine
 from tests.support.dropbear import DropbearServer
 from tests.support.processes import find_processes, unique_sleep, wait_until
-from tests.support.ssh_shells import ssh_shells
+from tests.support.ssh_shells import killed_client, ssh_shells
 from tests.support.sshd import SSHServer
 
 STUCK_BYTES = 64 << 20
@@ -175,23 +173,7 @@ def test_command_that_does_not_read_can_be_stopped(
 def test_nothing_is_left_when_the_client_is_killed_while_its_input_is_stuck(tmp_path: Path, large: Path) -> None:
     """SSH-8: the end of the server's process is seen by what watches the command."""
     mark = unique_sleep()
-    program = tmp_path / "client.py"
     with SSHServer(tmp_path / "sshd") as server:
-        program.write_text(
-            "from pathlib import Path\n"
-            "from remote_code.shell.job import Command, Flights\n"
-            "from tests.support.ssh_shells import ssh_shells\n"
-            f"with ssh_shells({server.command()!r}) as shells:\n"
-            f"    command = Command('echo begun; sleep {mark}', '/', 600, stdin=Path({str(large)!r}))\n"
-            "    on_output = lambda stream, data: print('begun', flush=True)\n"
-            "    shells.run_command(command, flights=Flights(), on_output=on_output)\n",
-            encoding="utf-8",
-        )
-        environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-        with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, env=environment) as client:
-            assert client.stdout
-            try:
-                assert client.stdout.readline() == b"begun\n"
-            finally:
-                client.kill()
+        with killed_client(server, tmp_path, f"echo begun; sleep {mark}", stdin=large):
+            pass
         wait_until(lambda: not find_processes(mark), timeout_s=20)

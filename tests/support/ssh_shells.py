@@ -1,5 +1,8 @@
 """A pool of worker shells over a real SSH server."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +21,7 @@ from remote_code.ssh.secrets import Secrets
 from remote_code.ssh.target import parse_command
 from tests.support.dropbear import DropbearServer
 from tests.support.posix_shells import shell_command
+from tests.support.sshd import SSHServer
 
 T = TypeVar("T")
 
@@ -58,6 +62,31 @@ def busybox_shells(folder: Path, *, library: str) -> Iterator[Shells]:
         ssh_shells(server.command(), settings=settings, library=library) as shells,
     ):
         yield shells
+
+
+@contextmanager
+def killed_client(server: SSHServer, folder: Path, text: str, *, stdin: Path | None = None) -> Iterator[None]:
+    """Have a process of its own run a command that first prints `begun`; killed with -9 at the end of the block."""
+    program = folder / "client.py"
+    given = "" if stdin is None else f", stdin=Path({str(stdin)!r})"
+    program.write_text(
+        "from pathlib import Path\n"
+        "from remote_code.shell.job import Command, Flights\n"
+        "from tests.support.ssh_shells import ssh_shells\n"
+        f"with ssh_shells({server.command()!r}) as shells:\n"
+        f"    command = Command({text!r}, '/', 600{given})\n"
+        "    on_output = lambda stream, data: print('begun', flush=True)\n"
+        "    shells.run_command(command, flights=Flights(), on_output=on_output)\n",
+        encoding="utf-8",
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, env=environment) as client:
+        assert client.stdout
+        try:
+            assert client.stdout.readline() == b"begun\n"
+            yield
+        finally:
+            client.kill()
 
 
 def run(shells: Shells, text: str, *, workdir: object = "/", timeout_s: float = 20.0) -> Result:
