@@ -97,6 +97,17 @@ def start_worker(shell_machine: ShellMachine, folder: Path) -> tuple[subprocess.
     return worker, begin.token
 
 
+def start_job(shell_machine: ShellMachine, folder: Path, home: Path) -> tuple[subprocess.Popen[bytes], Notes]:
+    """Give a new worker the whole job on old files; return it and the notes taken before."""
+    set_up(folder)
+    worker, token = start_worker(shell_machine, home)
+    job, notes = recorded_job(shell_machine, folder, token)
+    assert worker.stdin
+    worker.stdin.write(job)
+    worker.stdin.flush()
+    return worker, notes
+
+
 def clean_up_and_check(shell_machine: ShellMachine, folder: Path, notes: Notes, *, context: str) -> dict[str, bytes]:
     """Remove what is left, as the next connection does; return what the files hold then."""
     shell_machine.files.clean(notes.kept, flights=Flights())
@@ -149,15 +160,11 @@ def test_an_answer_that_is_cut_at_any_byte_leaves_all_changes_made(
     cuts = range(0, size, 3) if EVERY == 1 else sorted(rng.sample(range(size), size // EVERY))
     print(f"seed {SEED}: {len(cuts)} of {size} cut points of the answer under {shell_machine.name}")
     for cut in cuts:
-        set_up(place)
-        worker, token = start_worker(shell_machine, tmp_path)
-        job, notes = recorded_job(shell_machine, place, token)
-        assert worker.stdin
+        worker, notes = start_job(shell_machine, place, tmp_path)
         assert worker.stdout
-        worker.stdin.write(job)
-        worker.stdin.flush()
         worker.stdout.read(cut)
         worker.stdout.close()
+        assert worker.stdin
         worker.stdin.close()
         worker.wait(20)
         found = clean_up_and_check(shell_machine, place, notes, context=f"seed {SEED}, answer cut at {cut} of {size}")
@@ -172,13 +179,8 @@ def test_a_worker_that_is_killed_leaves_each_file_old_or_new(
     rng, n_new = random.Random(SEED), 0
     print(f"seed {SEED}: {KILLS} kills under {shell_machine.name}")
     for n in range(KILLS):
-        set_up(place)
-        worker, token = start_worker(shell_machine, tmp_path)
-        job, notes = recorded_job(shell_machine, place, token)
-        assert worker.stdin
+        worker, notes = start_job(shell_machine, place, tmp_path)
         assert worker.stdout
-        worker.stdin.write(job)
-        worker.stdin.flush()
         os.read(worker.stdout.fileno(), 1)  # The ready line: the worker has begun to read.
         threading.Event().wait(rng.random() * 0.12)
         os.killpg(worker.pid, signal.SIGKILL)

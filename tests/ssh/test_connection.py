@@ -13,7 +13,7 @@ from remote_code.errors import ChannelRefused, ConnectionLost
 from remote_code.ssh import connection as connection_module
 from remote_code.ssh.connection import Connection, ExecChannel
 from tests.support.connecting import connected, run
-from tests.support.ssh_servers import wait_until
+from tests.support.processes import wait_until
 from tests.support.sshd import SSHServer
 
 
@@ -57,7 +57,7 @@ def test_max_sessions_refuses_a_channel_and_leaves_the_link_good(tmp_path: Path)
             if not held.is_closed:
                 assert held.wake.wait(5)
         # OpenSSH frees the slot of a closed session a moment later.
-        assert wait_until(lambda: opens(connection))
+        wait_until(lambda: opens(connection))
 
 
 def opens(connection: Connection) -> bool:
@@ -178,16 +178,16 @@ def test_an_idle_link_carries_one_keepalive_per_interval(tmp_path: Path, monkeyp
     with SSHServer(tmp_path / "server", config=["LogLevel DEBUG1"]) as server:
         with connected(server.command()) as connection:
             standby = connection.open_exec("cat", timeout_s=20)
-            assert wait_until(lambda: n_pings(server) >= 3)
+            wait_until(lambda: n_pings(server) >= 3)
             started, before = time.monotonic(), n_pings(server)
-            assert wait_until(lambda: n_pings(server) >= before + 2)
+            wait_until(lambda: n_pings(server) >= before + 2)
             n_expected = (time.monotonic() - started) / 0.2
             assert n_pings(server) - before <= n_expected + 1
             standby.close()
         before = n_pings(server)
         with connected(server.command("-oServerAliveInterval=0")) as connection:
             # The first one measures the round trip.
-            assert wait_until(lambda: connection.rtt_s is not None)
+            wait_until(lambda: connection.rtt_s is not None)
             run(connection, "sleep 1")
         assert n_pings(server) == before + 1
 

@@ -19,7 +19,8 @@ from remote_code.errors import (
 )
 from remote_code.ssh.dial import dial
 from tests.support.connecting import connected, options_of, run
-from tests.support.ssh_servers import RawServer, cuts_after, reset, says, wait_until
+from tests.support.processes import wait_until
+from tests.support.ssh_servers import RawServer, cuts_after, reset, says
 from tests.support.sshd import SSHServer, free_port, make_key
 
 
@@ -194,8 +195,8 @@ def test_a_server_that_ends_the_connection_at_any_stage_is_one_error(
         f"'127.0.0.1' ended the connection during the key exchange; {CHECK}",
         f"'127.0.0.1' ended the connection during the login of {sshd.user!r}; check the log of the SSH server there",
     ]
-    assert wait_until(lambda: n_descriptors() <= before)
-    assert wait_until(lambda: threading.active_count() <= threads_before)
+    wait_until(lambda: n_descriptors() <= before)
+    wait_until(lambda: threading.active_count() <= threads_before)
 
 
 def test_servers_that_send_noise_are_one_error(sshd: SSHServer) -> None:
@@ -231,7 +232,7 @@ def test_a_changed_host_key_is_refused_before_any_login(tmp_path: Path) -> None:
         assert isinstance(error, HostKeyMismatch)
         assert error.facts["line"] == 2
         assert error.facts["file"] == str(server.known_hosts)
-        assert wait_until(lambda: "Connection closed" in server.log.read_text(encoding="utf-8"))
+        wait_until(lambda: "Connection closed" in server.log.read_text(encoding="utf-8"))
         assert "user" not in server.log.read_text(encoding="utf-8").lower().split("connection from")[-1]
 
 
@@ -265,10 +266,10 @@ def test_a_full_server_is_recognised(tmp_path: Path) -> None:
                 idle = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
                 return idle.recv(4) == b"SSH-"
 
-            assert wait_until(holds_the_slot)
+            wait_until(holds_the_slot)
             error = attempt(server.command())
         assert isinstance(error, ServerBusy)
-        assert wait_until(lambda: _connects(server))
+        wait_until(lambda: _connects(server))
 
 
 def _connects(server: SSHServer) -> bool:

@@ -21,7 +21,8 @@ from remote_code.errors import (
 )
 from remote_code.ssh.program import ProgramChannel, ProgramLink
 from tests.support.connecting import connected_by_program, run
-from tests.support.ssh_servers import Script, ScriptedServer, wait_until
+from tests.support.processes import wait_until
+from tests.support.ssh_servers import Script, ScriptedServer
 from tests.support.sshd import SSHServer, free_port, make_key
 
 
@@ -50,7 +51,7 @@ def test_commands_run_with_their_streams_and_statuses(sshd: SSHServer) -> None:
         assert run(link, "kill -9 $$") == (b"", b"", None, None)
         assert run(link, "head -c 8000000 /dev/zero")[0] == bytes(8_000_000)
         assert run(link, "echo -x; echo '$HOME'")[0] == b"-x\n$HOME\n"
-    assert wait_until(lambda: not processes_of(link))
+    wait_until(lambda: not processes_of(link))
     assert not link.folder.exists()
 
 
@@ -136,7 +137,7 @@ def test_max_sessions_refuses_a_channel_and_leaves_the_link_good(tmp_path: Path)
         assert "refused" in caught.value.message
         assert link.is_alive
         held.close()
-        assert wait_until(lambda: held.is_closed)
+        wait_until(lambda: held.is_closed)
 
 
 def test_the_end_of_the_server_wakes_everybody(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from remote_code.ssh.secrets import Secrets
 from remote_code.ssh.target import parse_command
 from remote_code.ssh.wire import put_string
 from tests.support.connecting import connected, options_of, run
-from tests.support.ssh_servers import wait_until
+from tests.support.processes import wait_until
 from tests.support.sshd import SSHServer, free_port, make_key
 
 
@@ -116,7 +116,7 @@ def test_closing_ends_the_jump_connections_too(sshd: SSHServer, tmp_path: Path) 
         ssh = write_config(tmp_path, host_block("inner", sshd, "ProxyJump middle"), host_block("middle", middle))
         with connected(f"{ssh} inner"):
             assert middle.session_pids()
-        assert wait_until(lambda: not middle.session_pids())
+        wait_until(lambda: not middle.session_pids())
 
 
 def test_a_jump_host_that_goes_away_ends_the_connection(sshd: SSHServer, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_jump_host_that_goes_away_ends_the_connection(sshd: SSHServer, tmp_pat
         ssh = write_config(tmp_path, host_block("inner", sshd, "ProxyJump middle"), host_block("middle", middle))
         with connected(f"{ssh} inner") as connection:
             middle.drop_sessions()
-            assert wait_until(lambda: not connection.is_alive)
+            wait_until(lambda: not connection.is_alive)
 
 
 def test_a_proxy_command_carries_the_connection_without_our_passwords(sshd: SSHServer, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import socket
 import struct
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -291,13 +290,3 @@ def rewrite_key(path: Path, *, form: str, passphrase: str = "") -> None:
     if passphrase:
         encryption = serialization.BestAvailableEncryption(passphrase.encode())
     path.write_bytes(private.private_bytes(serialization.Encoding.PEM, formats[form], encryption))
-
-
-def wait_until(claim: Callable[[], bool], *, timeout_s: float = 5.0) -> bool:
-    """Poll for something that nothing tells us of; return whether it came true."""
-    deadline = time.monotonic() + timeout_s
-    while not claim():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
