@@ -25,6 +25,10 @@ _log = logging.getLogger(__name__)
 
 REPLY_TIMEOUT_S = 30.0
 """How long one reply may take; a server that delays after a wrong password needs a few seconds."""
+EARLY_SESSIONS = 2
+"""How many sessions are asked for during a login: for a command and for files, which are wanted at once."""
+_EARLY_REQUESTS = 2
+"""How many requests of a login take those along; servers log each that comes too early."""
 _PROMPT_ROUNDS = 20
 """How many times a server may ask in one keyboard-interactive login."""
 _RSA_ALGORITHMS = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
@@ -32,6 +36,10 @@ _ONE_TIME_PROMPT = re.compile(
     r"\b(code|otp|token|one[- ]time|verification|second factor|2fa|pin|passcode|duo|challenge|response)\b",
     re.IGNORECASE,
 )
+
+
+class CutTooEarly(ConnectionFailed):
+    """The server ended the connection without a word after sessions were asked for: perhaps because of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +60,16 @@ def log_in(
     secrets: Secrets,
     *,
     environ: Mapping[str, str],
+    asks_sessions: bool,
 ) -> Login:
     """Authenticate on a transport whose host key has been checked.
 
     The first request travels together with the request for the service, so a key that is right at once costs one
-    round trip.
+    round trip. With `asks_sessions` the transport's first sessions are asked for in the same flight, where the
+    server is known to let that be.
 
     Raises:
+        CutTooEarly: it may go well without `asks_sessions`.
         AuthenticationFailed: all that could be tried was refused.
         ConnectTimeout: the server did not answer.
         ConnectionFailed: it ended the connection.
@@ -67,7 +78,8 @@ def log_in(
         agent = Agent.open(options.login.identity_agent, environ)
         if agent is not None:
             stack.enter_context(agent)
-        return _Dialogue(transport, options, secrets, agent).run()
+        dialogue = _Dialogue(transport, options, secrets, agent, asks_sessions=asks_sessions)
+        return dialogue.run()
 
 
 class _Dialogue:
@@ -79,8 +91,12 @@ class _Dialogue:
         options: Options,
         secrets: Secrets,
         agent: Agent | None,
+        *,
+        asks_sessions: bool,
     ) -> None:
         self._transport = transport
+        self._n_early_left = _EARLY_REQUESTS if asks_sessions else 0
+        self._has_asked_early = False
         self._options = options
         self._secrets = secrets
         self._exchange = AuthenticationExchange(transport, options.user)
@@ -176,7 +192,7 @@ class _Dialogue:
         except KeyUnusable as exc:
             self._tried.append(f"{candidate.name} ({exc})")
             return None
-        self._exchange.request("publickey", fields + put_string(signature))
+        self._request("publickey", fields + put_string(signature))
         self._tried.append(candidate.name)
         reply = self._wait()
         if isinstance(reply, Refused) and not reply.is_partial_success:
@@ -243,7 +259,7 @@ class _Dialogue:
         password = self._password("password", f"{self._options.user}@{self._options.host}'s password: ")
         if password is None:
             return None
-        self._exchange.request("password", b"\0" + put_string(password.encode()))
+        self._request("password", b"\0" + put_string(password.encode()))
         self._tried.append("password")
         reply = self._wait()
         if isinstance(reply, MethodReply):
@@ -301,13 +317,21 @@ class _Dialogue:
         self._needed_person = True
         return answer
 
-    # --- replies
+    # --- requests and replies
+
+    def _request(self, method: str, fields: bytes) -> None:
+        """Send a request that may complete the login, and ask for sessions behind it."""
+        self._exchange.request(method, fields)
+        if self._n_early_left and self._transport.takes_early_sessions:
+            self._n_early_left -= 1
+            self._has_asked_early = True
+            self._transport.ask_early_sessions(EARLY_SESSIONS)
 
     def _wait(self) -> Reply:
         host, user = self._options.host, self._options.user
         started = time.monotonic()
         try:
-            return self._exchange.wait(REPLY_TIMEOUT_S)
+            reply = self._exchange.wait(REPLY_TIMEOUT_S)
         except TimeoutError as exc:
             raise ConnectTimeout(
                 f"{host!r} did not answer the login of {user!r} within {REPLY_TIMEOUT_S:.0f} s",
@@ -315,13 +339,18 @@ class _Dialogue:
                 port=self._options.port,
                 timeout_s=time.monotonic() - started,
             ) from exc
+        if not isinstance(reply, Accepted):
+            self._transport.drop_early_sessions()
+        return reply
 
     def _cut(self) -> ConnectionFailed:
         said = _printable(self._transport.disconnect_reason)
         if said:
             return self._failed(f"it ended the connection: {said}")
         host, user = self._options.host, self._options.user
-        return ConnectionFailed(
+        # A refusal may have come before the end. A person is not asked twice for what is a guess.
+        may_be_too_early = self._has_asked_early and not self._needed_person
+        return (CutTooEarly if may_be_too_early else ConnectionFailed)(
             f"{host!r} ended the connection during the login of {user!r}; check the log of the SSH server there",
             host=host,
             port=self._options.port,

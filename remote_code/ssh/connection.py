@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from paramiko.message import Message
 
     from remote_code.ssh.auth import Login
+    from remote_code.ssh.session_channel import SessionChannel
     from remote_code.ssh.transport import LinkTransport
 
 _log = logging.getLogger(__name__)
@@ -34,10 +35,13 @@ CLOSE_S = 1.0
 _RECEIVE_BYTES = 256 << 10
 
 
-def connect(options: Options, *, secrets: Secrets, on_notice: Callable[[str], None]) -> "Connection":
+def connect(
+    options: Options, *, secrets: Secrets, on_notice: Callable[[str], None], for_sessions: bool = True
+) -> "Connection":
     """Make a connection: the way there, host key, login. Blocks, bounded by the timeouts of each step.
 
     `on_notice` is told what a person should know and nobody asks for, such as a host key recorded at its first use.
+    A connection that is only gone through needs no sessions.
 
     Raises:
         ConfigError: the options ask for what only the ssh program can do.
@@ -59,15 +63,15 @@ def connect(options: Options, *, secrets: Secrets, on_notice: Callable[[str], No
     load_paramiko()
     from remote_code.ssh.handshake import open_transport
 
-    opened = open_transport(options, secrets=secrets, on_notice=on_notice)
+    opened = open_transport(options, secrets=secrets, on_notice=on_notice, for_sessions=for_sessions)
     return Connection(opened.transport, options, opened.login, opened.carriers)
 
 
 class ExecChannel:
     """One exec channel; satisfies the Protocol `Channel` of the shell room."""
 
-    def __init__(self, connection: "Connection", channel: "ParamikoChannel") -> None:
-        self.wake: threading.Event = channel.wake  # type: ignore[attr-defined] # set by LinkTransport
+    def __init__(self, connection: "Connection", channel: "SessionChannel") -> None:
+        self.wake = channel.wake
         self.is_in_use = False
         """Whether somebody waits for the remote process, so that the link is watched closely."""
         self._is_closed_by_us = False
@@ -105,8 +109,7 @@ class ExecChannel:
     @property
     def exit_signal(self) -> str | None:
         """Name of the signal that ended the process, without SIG, as the server reported it."""
-        found: str | None = self._channel.exit_signal  # type: ignore[attr-defined] # set by LinkTransport
-        return found
+        return self._channel.exit_signal
 
     @property
     def is_at_eof(self) -> bool:
@@ -127,18 +130,17 @@ class ExecChannel:
     @property
     def _is_closed_by_an_end(self) -> bool:
         """Whether the server or we closed the channel, rather than the end of the link."""
-        by_server: bool = self._channel.is_closed_by_server  # type: ignore[attr-defined] # set by LinkTransport
-        return by_server or self._is_closed_by_us
+        return self._channel.is_closed_by_server or self._is_closed_by_us
 
     def shutdown_write(self) -> None:
         """End the process's standard input; waits `CLOSE_S` at most for a link that takes nothing."""
-        self._connection.say(self._channel, self._connection.transport.end_input(self._channel))
+        self._connection.say(self._channel, self._channel.end_input())
 
     def close(self) -> None:
         """Close the channel; does nothing when it is closed already. Waits as `shutdown_write`."""
         self._is_closed_by_us = True
         self._connection.forget(self)
-        self._connection.say(self._channel, self._connection.transport.end_channel(self._channel))
+        self._connection.say(self._channel, self._channel.end())
 
 
 class Connection:
@@ -214,7 +216,7 @@ class Connection:
         """Open a session channel with a subsystem in it, such as `sftp`; raises as `open_exec`."""
         return self._open(lambda: self.transport.open_subsystem(name, timeout_s=timeout_s))
 
-    def _open(self, start: "Callable[[], ParamikoChannel]") -> ExecChannel:
+    def _open(self, start: "Callable[[], SessionChannel]") -> ExecChannel:
         import paramiko
 
         if not self.is_alive:
@@ -269,12 +271,12 @@ class Connection:
         """Take a channel off the list of those that are woken at the end."""
         self._ended.forget(channel)
 
-    def say(self, channel: "ParamikoChannel", messages: "list[Message]") -> None:
+    def say(self, channel: "SessionChannel", messages: "list[Message]") -> None:
         """Post the last words of a channel; waits `CLOSE_S` at most."""
         if messages:
             self._last_words.do(lambda: self._say(channel, messages))
 
-    def _say(self, channel: "ParamikoChannel", messages: "list[Message]") -> None:
+    def _say(self, channel: "SessionChannel", messages: "list[Message]") -> None:
         try:
             self.transport.say_last(channel, messages)
         except (OSError, EOFError):

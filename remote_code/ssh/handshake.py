@@ -19,7 +19,7 @@ from remote_code.errors import (
     ServerBusy,
 )
 from remote_code.ssh.algorithms import CERTIFICATE_SUFFIX, KEYWORD, ON_REQUEST, Algorithms, Kind, with_known_first
-from remote_code.ssh.auth import Login, log_in
+from remote_code.ssh.auth import CutTooEarly, Login, log_in
 from remote_code.ssh.certificates import find_objection, is_certificate, parse_certificate
 from remote_code.ssh.connection import Connection, connect
 from remote_code.ssh.dial import CHECK_SERVER, DEFAULT_CONNECT_TIMEOUT_S, ENDED_EARLY, ProxyProcess, TunnelStream, dial
@@ -44,12 +44,24 @@ class Opened:
     carriers: list[Connection]
 
 
-def open_transport(options: Options, *, secrets: Secrets, on_notice: Callable[[str], None], depth: int = 0) -> Opened:
-    """Connect, check the host key, log in.
+def open_transport(
+    options: Options, *, secrets: Secrets, on_notice: Callable[[str], None], for_sessions: bool
+) -> Opened:
+    """Connect, check the host key, log in, and with `for_sessions` ask for the first sessions meanwhile.
 
     Raises:
         RemoteCodeError: as `connection.connect` describes; nothing is left open.
     """
+    try:
+        return _open_transport(options, secrets=secrets, on_notice=on_notice, asks_sessions=for_sessions)
+    except CutTooEarly as exc:
+        _log.info("event=early_session_cut host=%s reason=%s", options.host, exc.message)
+        return _open_transport(options, secrets=secrets, on_notice=on_notice, asks_sessions=False)
+
+
+def _open_transport(
+    options: Options, *, secrets: Secrets, on_notice: Callable[[str], None], asks_sessions: bool
+) -> Opened:
     environ = options.context.environ if options.context is not None else os.environ
     for note in options.notes:
         _log.info("event=not_honoured %s", note)
@@ -67,7 +79,7 @@ def open_transport(options: Options, *, secrets: Secrets, on_notice: Callable[[s
         stack.callback(transport.abandon)
         _negotiate(transport, options, stream)
         _check_host_key(transport.host_key_blob, check, place, algorithms=options.host_keys.ca_signatures)
-        login = log_in(transport, options, secrets, environ=environ)
+        login = log_in(transport, options, secrets, environ=environ, asks_sessions=asks_sessions)
         stack.pop_all()
     return Opened(transport, login, carriers)
 
@@ -115,7 +127,7 @@ def _open_jump(
     options: Options, *, secrets: Secrets, on_notice: Callable[[str], None]
 ) -> tuple[Stream, list[Connection]]:
     """Connect to the jump host, by its own options and host key check, and open a channel to the target from there."""
-    carrier = connect(resolve_jump(options), secrets=secrets, on_notice=on_notice)
+    carrier = connect(resolve_jump(options), secrets=secrets, on_notice=on_notice, for_sessions=False)
     try:
         timeout_s = options.network.connect_timeout_s or DEFAULT_CONNECT_TIMEOUT_S
         channel = carrier.open_tunnel(options.host_name, options.port, timeout_s=timeout_s)

@@ -138,14 +138,15 @@ def test_what_the_transport_overrides_is_still_there() -> None:
             (
                 *("_check_banner", "_parse_kex_init", "_really_parse_kex_init", "_parse_disconnect", "_verify_key"),
                 *("_send_user_message", "_send_message", "_auth_trigger", "_channel_handler_table", "preferred_keys"),
-                *("_parse_newkeys", "_unlink_channel"),
+                *("_parse_newkeys", "_unlink_channel", "_next_channel", "_parse_channel_open_success"),
+                "_parse_channel_open_failure",
             ),
         ),
         (
             paramiko.Channel,
             (
                 *("_handle_request", "_event_pending", "_wait_for_send_window", "_check_add_window", "_send_eof"),
-                "_close_internal",
+                *("_close_internal", "_handle_close", "_set_transport", "_set_window", "_set_remote_channel"),
             ),
         ),
         (

@@ -1,6 +1,7 @@
 """SSH servers that sshd cannot play: one with a scripted login, and raw ones that misbehave in one way."""
 
 import contextlib
+import io
 import socket
 import struct
 import subprocess
@@ -13,7 +14,15 @@ from typing import IO, Literal, Self
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
-from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.common import (
+    AUTH_FAILED,
+    AUTH_PARTIALLY_SUCCESSFUL,
+    AUTH_SUCCESSFUL,
+    MSG_CHANNEL_OPEN,
+    MSG_NEWKEYS,
+    OPEN_SUCCEEDED,
+    cMSG_IGNORE,
+)
 from paramiko.server import InteractiveQuery
 
 from tests.support.sshd import make_key
@@ -95,15 +104,7 @@ def cuts_after(
 
     def serve(sock: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", port)) as server:
-
-            def upstream() -> None:
-                with contextlib.suppress(OSError):
-                    while data := sock.recv(65536):
-                        server.sendall(data)
-                with contextlib.suppress(OSError):
-                    server.shutdown(socket.SHUT_RDWR)
-
-            thread = threading.Thread(target=upstream, daemon=True)
+            thread = threading.Thread(target=_copy, args=(sock, server), daemon=True)
             thread.start()
             left = n_bytes
             while left > 0 and (data := server.recv(min(left, 65536))):
@@ -124,6 +125,77 @@ def cuts_after(
     return serve
 
 
+class Gate:
+    """A proxy to a port of loopback whose way back can be shut: what the server says is held until it is opened again.
+
+    With `shuts_at_new_keys` it shuts by itself behind the server's SSH_MSG_NEWKEYS (RFC 4253, 7.3).
+    """
+
+    def __init__(self, port: int, *, shuts_at_new_keys: bool = False) -> None:
+        self._to = port
+        self._shuts_at_new_keys = shuts_at_new_keys
+        self._is_open = threading.Event()
+        self._is_open.set()
+        self._server = RawServer(self._serve)
+        self.port = self._server.port
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.open()
+        self._server.__exit__(kind, value, trace)
+
+    def shut(self) -> None:
+        """Hold what the server says from now on."""
+        self._is_open.clear()
+
+    def open(self) -> None:
+        """Let through what was held, and what comes."""
+        self._is_open.set()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._to)) as server:
+            for end in (sock, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            thread = threading.Thread(target=_copy, args=(sock, server), daemon=True)
+            thread.start()
+            if self._shuts_at_new_keys:
+                with server.makefile("rb") as stream:
+                    self._pass_key_exchange(stream, sock)
+            while data := server.recv(65536):
+                self._is_open.wait()
+                sock.sendall(data)
+            sock.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+
+    def _pass_key_exchange(self, stream: IO[bytes], sock: socket.socket) -> None:
+        """Pass on the identification string, the packets up to the last in clear, and hold what was read behind it."""
+        sock.sendall(stream.readline())
+        kind = 0
+        while kind != MSG_NEWKEYS:
+            length = stream.read(4)
+            packet = stream.read(int.from_bytes(length, "big"))
+            kind = packet[1]
+            if kind == MSG_NEWKEYS:
+                self.shut()
+            sock.sendall(length + packet)
+        self._is_open.wait()
+        assert isinstance(stream, io.BufferedReader)
+        sock.sendall(stream.read1() if stream.peek() else b"")
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_RDWR)
+
+
 @dataclass
 class Script:
     """What the login asks for, and what was seen of it."""
@@ -137,6 +209,12 @@ class Script:
     answers: Sequence[Sequence[str]] = ()
     runs_commands: bool = False
     """Whether a command is run by /bin/sh, on pipes; else its text is printed."""
+    identification: str = ""
+    """What the server calls itself, if not by its own name."""
+    ends_at_early_session: bool = False
+    """Whether it ends the connection when a session is asked for before the login is complete."""
+    n_ignored_sessions: int = 0
+    """How many requests for a session it gives no answer at all."""
     seen: list[str] = field(default_factory=list)
 
 
@@ -170,7 +248,7 @@ class ScriptedServer:
         return f"ssh -F none -o IdentityAgent=none {known} -p {self.port} {' '.join(options)} someone@127.0.0.1"
 
     def _serve(self, sock: socket.socket) -> None:
-        transport = paramiko.Transport(sock)
+        transport = _Transport(sock, self.script)
         transport.add_server_key(self._key)
         try:
             transport.start_server(server=_Interface(self.script))
@@ -179,6 +257,26 @@ class ScriptedServer:
             return
         finally:
             transport.close()
+
+
+class _Transport(paramiko.Transport):
+    def __init__(self, sock: socket.socket, script: Script) -> None:
+        super().__init__(sock)
+        self._script = script
+        self._n_ignored = script.n_ignored_sessions
+        self.local_version = script.identification or self.local_version
+
+    def _ensure_authed(self, ptype: int, message: paramiko.Message) -> paramiko.Message | None:
+        if ptype == MSG_CHANNEL_OPEN and self._script.ends_at_early_session and not self.is_authenticated():
+            raise EOFError
+        if ptype == MSG_CHANNEL_OPEN and self._n_ignored:
+            self._n_ignored -= 1
+            nothing = paramiko.Message()
+            nothing.add_byte(cMSG_IGNORE)
+            nothing.add_string("")
+            return nothing
+        answer: paramiko.Message | None = super()._ensure_authed(ptype, message)  # type: ignore[misc] # private
+        return answer
 
 
 class _Interface(paramiko.ServerInterface):
