@@ -51,11 +51,11 @@ def timed(benchmark: BenchmarkFixture, operation: Callable[[list[Connection]], o
         connection.close()
 
 
-def bench_login_by_key(benchmark: BenchmarkFixture, target: Target) -> None:
+def test_login_by_key(benchmark: BenchmarkFixture, target: Target) -> None:
     timed(benchmark, lambda opened: opened.append(target.connect()))
 
 
-def bench_login_and_first_output(benchmark: BenchmarkFixture, target: Target) -> None:
+def test_login_and_first_output(benchmark: BenchmarkFixture, target: Target) -> None:
     def operation(opened: list[Connection]) -> None:
         opened.append(target.connect())
         channel = opened[-1].open_exec("echo up", timeout_s=20)
@@ -66,6 +66,6 @@ def bench_login_and_first_output(benchmark: BenchmarkFixture, target: Target) ->
     timed(benchmark, operation)
 
 
-def bench_openssh_login_and_command(benchmark: BenchmarkFixture, target: Target) -> None:
+def test_openssh_login_and_command(benchmark: BenchmarkFixture, target: Target) -> None:
     words = [*shlex.split(target.command), "echo up"]
     timed(benchmark, lambda opened: subprocess.run(words, check=True, capture_output=True, stdin=subprocess.DEVNULL))
