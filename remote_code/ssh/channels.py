@@ -168,7 +168,7 @@ class ChannelTransport(paramiko.Transport):
             if not early.is_answered.wait(_EARLY_ANSWER_S) and self.is_active():
                 # A server that knows nothing of it answers what comes behind it first.
                 self.send_ping(early.is_answered.set)
-            if self._is_opened(early, deadline):
+            if self._is_opened(early, deadline) and not early.closed:
                 return early
         session = self._ask_session()
         if session.chanid == 0 and self.remote_version.startswith("SSH-2.0-dropbear"):

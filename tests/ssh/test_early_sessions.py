@@ -72,6 +72,15 @@ def test_a_session_that_is_refused_early_is_asked_for_again_when_it_is_wanted(tm
         assert patiently(lambda: run(connection, "echo free"), threading.Event().wait)[0] == b"free\n"
 
 
+def test_an_early_session_that_was_closed_before_its_use_is_passed_over(sshd: SSHServer) -> None:
+    with connected(sshd.command()) as connection:
+        for session in connection.transport._early:
+            assert session.is_answered.wait(20)
+            connection.transport.say_last(session, session.end())
+        for number in range(3):
+            assert run(connection, f"echo {number}")[0] == f"{number}\n".encode()
+
+
 def test_no_session_is_asked_for_early_on_the_way_through_a_jump_host(tmp_path: Path) -> None:
     with SSHServer(tmp_path / "server", config=["LogLevel DEBUG1"]) as server:
         place = f"{server.user}@127.0.0.1"
