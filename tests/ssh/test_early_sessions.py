@@ -1,4 +1,4 @@
-"""SSH-4: the way to the first command is short: sessions are asked for before the server has answered the login."""
+"""SSH-2, SSH-5: the way to the first command is short: sessions are asked for before the login has its answer."""
 
 import os
 import shlex
