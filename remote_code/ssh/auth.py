@@ -78,8 +78,7 @@ def log_in(
         agent = Agent.open(options.login.identity_agent, environ)
         if agent is not None:
             stack.enter_context(agent)
-        dialogue = _Dialogue(transport, options, secrets, agent, asks_sessions=asks_sessions)
-        return dialogue.run()
+        return _Dialogue(transport, options, secrets, agent, asks_sessions=asks_sessions).run()
 
 
 class _Dialogue:
@@ -95,8 +94,8 @@ class _Dialogue:
         asks_sessions: bool,
     ) -> None:
         self._transport = transport
-        self._n_early_left = _EARLY_REQUESTS if asks_sessions else 0
-        self._has_asked_early = False
+        self._asks_sessions = asks_sessions
+        self._n_early_requests = 0
         self._options = options
         self._secrets = secrets
         self._exchange = AuthenticationExchange(transport, options.user)
@@ -322,9 +321,9 @@ class _Dialogue:
     def _request(self, method: str, fields: bytes) -> None:
         """Send a request that may complete the login, and ask for sessions behind it."""
         self._exchange.request(method, fields)
-        if self._n_early_left and self._transport.takes_early_sessions:
-            self._n_early_left -= 1
-            self._has_asked_early = True
+        may_ask = self._asks_sessions and self._n_early_requests < _EARLY_REQUESTS
+        if may_ask and self._transport.takes_early_sessions:
+            self._n_early_requests += 1
             self._transport.ask_early_sessions(EARLY_SESSIONS)
 
     def _wait(self) -> Reply:
@@ -349,7 +348,7 @@ class _Dialogue:
             return self._failed(f"it ended the connection: {said}")
         host, user = self._options.host, self._options.user
         # A refusal may have come before the end. A person is not asked twice for what is a guess.
-        may_be_too_early = self._has_asked_early and not self._needed_person
+        may_be_too_early = self._n_early_requests and not self._needed_person
         return (CutTooEarly if may_be_too_early else ConnectionFailed)(
             f"{host!r} ended the connection during the login of {user!r}; check the log of the SSH server there",
             host=host,

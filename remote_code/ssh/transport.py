@@ -1,8 +1,8 @@
-"""All that is changed in paramiko's Transport; its private parts are touched here, in `channels.py` and `packets.py`.
+"""All that is changed in paramiko's Transport: the rest of it stands in `sessions.py`, `channels.py` and `packets.py`.
 
-What is built on, checked by a test that fails when a new paramiko moves it: the three preference tuples and tables,
-`_check_banner`, `_handler_table`, `_channel_handler_table`, `auth_handler._handler_table`, `Channel.event_ready`, and
-how a key exchange holds back what others send.
+What is built on of its private parts, checked by a test that fails when a new paramiko moves it: the three preference
+tuples and tables, `_check_banner`, `_handler_table`, `_channel_handler_table`, `auth_handler._handler_table`,
+`Channel.event_ready`, and how a key exchange holds back what others send.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ import paramiko
 from paramiko.message import Message
 
 from remote_code.ssh.algorithms import Algorithms
-from remote_code.ssh.channels import ChannelTransport
 from remote_code.ssh.legacy import KexGexSHA1, KexGroup1SHA1, KexGroup14SHA1, PlainKexCurve25519, SHA1RSAKey
 from remote_code.ssh.packets import BannerMissing, Stream, WatchedPacketizer
+from remote_code.ssh.sessions import SessionTransport
 
 # Every failure is raised under a name of our own; paramiko would print a traceback for each as well.
 if logging.getLogger("paramiko").level == logging.NOTSET:
@@ -28,7 +28,7 @@ if logging.getLogger("paramiko").level == logging.NOTSET:
 _BANNER_LINES = 50
 
 
-class LinkTransport(ChannelTransport):
+class LinkTransport(SessionTransport):
     """One SSH transport (RFC 4253) with the algorithms that were asked for and a word on its end."""
 
     _CLIENT_ID = "remote_code"

@@ -3,13 +3,14 @@
 import os
 import shlex
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from remote_code.errors import AuthenticationFailed, ChannelRefused
 from remote_code.shell.opening import patiently
-from remote_code.ssh import auth, channels
+from remote_code.ssh import auth, sessions
 from tests.support.connecting import connected, run
 from tests.support.dropbear import DropbearServer
 from tests.support.processes import wait_until
@@ -27,7 +28,11 @@ def test_sessions_are_asked_for_in_the_flight_of_the_login(tmp_path: Path) -> No
         SSHServer(tmp_path / "server", config=["LogLevel DEBUG1"]) as server,
         Gate(server.port, shuts_at_new_keys=True) as gate,
     ):
-        threading.Thread(target=_open_when, args=(gate, server), daemon=True).start()
+
+        def are_open() -> bool:
+            return log(server).count("ctype session") == auth.EARLY_SESSIONS
+
+        threading.Thread(target=open_when, args=(gate, are_open), daemon=True).start()
         with connected(server.command(port=gate.port)) as connection:
             assert log(server).count("ctype session") == auth.EARLY_SESSIONS
             for number in range(3):
@@ -36,8 +41,8 @@ def test_sessions_are_asked_for_in_the_flight_of_the_login(tmp_path: Path) -> No
         assert TOO_EARLY not in log(server)
 
 
-def _open_when(gate: Gate, server: SSHServer) -> None:
-    wait_until(lambda: log(server).count("ctype session") == auth.EARLY_SESSIONS)
+def open_when(gate: Gate, claim: Callable[[], object]) -> None:
+    wait_until(claim)
     gate.open()
 
 
@@ -120,7 +125,7 @@ def test_a_server_that_refuses_the_login_and_ends_the_connection_is_told_as_ever
 def test_a_server_that_gives_early_sessions_no_answer_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "_EARLY_ANSWER_S", 0.1)
+    monkeypatch.setattr(sessions, "_EARLY_ANSWER_S", 0.1)
     script = Script(identification=OPENSSH, n_ignored_sessions=auth.EARLY_SESSIONS)
     with (
         ScriptedServer(tmp_path, script) as server,
@@ -138,11 +143,6 @@ def test_the_first_command_on_dropbear_goes_in_the_flight_that_asks_for_its_sess
         with connected(command.replace("ssh ", f"ssh -o {known} ", 1)) as connection:
             gate.shut()
             made = tmp_path / "made"
-            threading.Thread(target=_open_when_there, args=(gate, made), daemon=True).start()
+            threading.Thread(target=open_when, args=(gate, made.exists), daemon=True).start()
             assert run(connection, f"touch {made}; echo out")[0] == b"out\n"
             assert run(connection, "echo again")[0] == b"again\n"
-
-
-def _open_when_there(gate: Gate, path: Path) -> None:
-    wait_until(path.exists)
-    gate.open()

@@ -125,7 +125,7 @@ def cuts_after(
     return serve
 
 
-class Gate:
+class Gate(RawServer):
     """A proxy to a port of loopback whose way back can be shut: what the server says is held until it is opened again.
 
     With `shuts_at_new_keys` it shuts by itself behind the server's SSH_MSG_NEWKEYS (RFC 4253, 7.3).
@@ -134,30 +134,25 @@ class Gate:
     def __init__(self, port: int, *, shuts_at_new_keys: bool = False) -> None:
         self._to = port
         self._shuts_at_new_keys = shuts_at_new_keys
-        self._is_open = threading.Event()
-        self._is_open.set()
-        self._server = RawServer(self._serve)
-        self.port = self._server.port
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
+        self._way_back = threading.Event()
+        self._way_back.set()
+        super().__init__(self._pass_on)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.open()
-        self._server.__exit__(kind, value, trace)
+        super().__exit__(kind, value, trace)
 
     def shut(self) -> None:
         """Hold what the server says from now on."""
-        self._is_open.clear()
+        self._way_back.clear()
 
     def open(self) -> None:
         """Let through what was held, and what comes."""
-        self._is_open.set()
+        self._way_back.set()
 
-    def _serve(self, sock: socket.socket) -> None:
+    def _pass_on(self, sock: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", self._to)) as server:
             for end in (sock, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -167,7 +162,7 @@ class Gate:
                 with server.makefile("rb") as stream:
                     self._pass_key_exchange(stream, sock)
             while data := server.recv(65536):
-                self._is_open.wait()
+                self._way_back.wait()
                 sock.sendall(data)
             sock.shutdown(socket.SHUT_RDWR)
             thread.join(5)
@@ -183,7 +178,7 @@ class Gate:
             if kind == MSG_NEWKEYS:
                 self.shut()
             sock.sendall(length + packet)
-        self._is_open.wait()
+        self._way_back.wait()
         assert isinstance(stream, io.BufferedReader)
         sock.sendall(stream.read1() if stream.peek() else b"")
 
@@ -218,7 +213,7 @@ class Script:
     seen: list[str] = field(default_factory=list)
 
 
-class ScriptedServer:
+class ScriptedServer(RawServer):
     """A paramiko server with a scripted login; unless the script says otherwise, a command prints `ran: COMMAND`."""
 
     def __init__(self, folder: Path, script: Script) -> None:
@@ -228,26 +223,16 @@ class ScriptedServer:
         if not path.exists():
             make_key(path, kind="ecdsa")
         self._key = paramiko.ECDSAKey.from_private_key_file(str(path))
-        self._server = RawServer(self._serve)
-        self.port = self._server.port
+        super().__init__(self._talk)
         public = (folder / "scripted_host_key.pub").read_text(encoding="utf-8").split()
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n", encoding="utf-8")
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.__exit__(kind, value, trace)
 
     def command(self, *options: str) -> str:
         """Return the ssh command line that leads here."""
         known = f"-o UserKnownHostsFile={self.known_hosts} -o GlobalKnownHostsFile=none"
         return f"ssh -F none -o IdentityAgent=none {known} -p {self.port} {' '.join(options)} someone@127.0.0.1"
 
-    def _serve(self, sock: socket.socket) -> None:
+    def _talk(self, sock: socket.socket) -> None:
         transport = _Transport(sock, self.script)
         transport.add_server_key(self._key)
         try:
